@@ -1,0 +1,38 @@
+// What a fresh clone needs before anything else can run: a fitting Node, and the packages of package-lock.json.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const LEAST_NODE = [20, 9];
+
+/** Ends the process where Node is too old, or where the packages cannot be installed. */
+export function ensureInstalled() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1])) {
+    console.error(
+      `Node ${process.versions.node} is too old: Slipway needs ${LEAST_NODE.join(".")} or newer. Get it from https://nodejs.org.`,
+    );
+    process.exit(1);
+  }
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
+  const mark = join(root, "node_modules/.slipway-lock");
+  if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
+  console.log("Installing the packages (npm ci) ...");
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    shell: process.platform === "win32",
+  });
+  if (status !== 0) {
+    console.error(
+      "npm ci failed: see above. Without a network, a filled npm cache helps: npm ci --prefer-offline.",
+    );
+    process.exit(1);
+  }
+  writeFileSync(mark, lock);
+}
