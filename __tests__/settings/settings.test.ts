@@ -1,0 +1,562 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { readSettings, SETTINGS_KEYS, type Settings, SettingsError } from "../../settings";
+import { ROOT } from "../support/settings";
+
+let folder: string;
+let count = 0;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "settings-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A small file of settings that is in order; `changes` replaces top-level values by HCL text, "" takes one out. */
+function hcl(changes: Record<string, string> = {}): string {
+  const values: Record<string, string> = {
+    project: '"hello"',
+    region: '"eu-west-1"',
+    account: '"111111111111"',
+    git: '{ provider = "github-token", repository = "acme/hello" }',
+    services: "{ web = { port = 8080 } }",
+    functions: "{ hello = {} }",
+    environments: '{ dev = { account = "222222222222", approval = "never" } }',
+    pipelines: '{ main = { branch = "main", deploy = [["dev"]] } }',
+    ...changes,
+  };
+  return Object.entries(values)
+    .filter(([, value]) => value !== "")
+    .map(([key, value]) => `${key} = ${value}\n`)
+    .join("");
+}
+
+function read(text: string | Uint8Array, options?: { cacheFolder?: string }): Promise<Settings> {
+  const file = join(folder, `${count++}.tfvars`);
+  writeFileSync(file, text);
+  return readSettings(file, options);
+}
+
+async function failure(text: string | Uint8Array): Promise<SettingsError> {
+  const error = await read(text).then(
+    () => undefined,
+    (caught) => caught,
+  );
+  expect(error).toBeInstanceOf(SettingsError);
+  return error;
+}
+
+const dev = (more: string) => `{ dev = { account = "222222222222", ${more} } }`;
+const two = (first: string, second: string) =>
+  `{ dev = { account = "222222222222", ${first} }, prod = { account = "333333333333", ${second} } }`;
+const web = (more: string) => `{ web = { port = 8080, ${more} } }`;
+const main = (deploy: string) => `{ main = { branch = "main", deploy = ${deploy} } }`;
+const previews = (pattern: string, more = "") =>
+  `{ ${pattern} = { pipeline = "main", environment = "dev", ${more} } }`;
+const github = (repository: string) => `{ provider = "github-token", repository = "${repository}" }`;
+
+test("the example is in order", async () => {
+  const settings = await readSettings(join(ROOT, "terraform.tfvars.example"));
+  expect(Object.keys(settings.environments)).toEqual(["dev", "prod"]);
+  expect(settings.environments.dev).toMatchObject({ cidr: "10.10.0.0/16", nat: "single" });
+  expect(settings.environments.prod).toMatchObject({ cidr: "10.20.0.0/16", nat: "per-zone" });
+  expect(settings.pipelines.main!.deploy).toEqual([["dev"], ["prod"]]);
+});
+
+describe("fills in the defaults", () => {
+  test("of everything that is not given", async () => {
+    expect(await read(hcl())).toMatchObject({
+      source: { provider: "github-token", repository: "acme/hello", polling: false },
+      services: {
+        web: { port: 8080, cpu: 256, memory: 512, healthPath: "/health", paths: ["/*"], variables: {} },
+      },
+      functions: { hello: { memory: 256, timeoutSeconds: 10, reservedConcurrency: 5, variables: {} } },
+      previews: [],
+      notifications: { emails: [] },
+      environments: {
+        dev: {
+          region: "eu-west-1",
+          serviceRelease: "all-at-once",
+          functionRelease: "all-at-once",
+          nat: "single",
+          logRetentionDays: 30,
+          deletionProtection: false,
+          admin: { role: "OrganizationAccountAccessRole" },
+          services: { web: { minCount: 1, maxCount: 4 } },
+        },
+      },
+    });
+  });
+
+  test("carefully where nothing is said of approval", async () => {
+    const { environments } = await read(hcl({ environments: dev("") }));
+    expect(environments.dev).toMatchObject({
+      approval: "always",
+      nat: "per-zone",
+      logRetentionDays: 365,
+      deletionProtection: true,
+    });
+  });
+
+  test("with address ranges that stay when environments are added", async () => {
+    const one = await read(hcl({ environments: dev("") }));
+    const more = await read(hcl({ environments: two("", "") }));
+    expect(more.environments.dev!.cidr).toBe(one.environments.dev!.cidr);
+    expect(one.environments.dev!.cidr).toMatch(/^10\.\d+\.0\.0\/16$/);
+  });
+
+  test("with as many tasks at most as at least", async () => {
+    const { environments } = await read(hcl({ services: web("min_count = 9") }));
+    expect(environments.dev!.services.web).toMatchObject({ minCount: 9, maxCount: 9 });
+  });
+
+  test("beneath an environment's changes, field by field", async () => {
+    const { services, environments } = await read(
+      hcl({
+        services: web('health_path = "/up", variables = { A = "1", B = "1" }'),
+        environments: dev('services = { web = { max_count = 6, variables = { B = "2" } } }'),
+      }),
+    );
+    expect(environments.dev!.services.web).toMatchObject({
+      healthPath: "/up",
+      maxCount: 6,
+      variables: { A: "1", B: "2" },
+    });
+    expect(services.web!.variables).toEqual({ A: "1", B: "1" });
+  });
+
+  test("of a connection, an admin profile and previews", async () => {
+    const settings = await read(
+      hcl({
+        git: '{ provider = "connection", repository = "group/sub/hello" }',
+        environments: dev('admin_profile = "dev-admin"'),
+        previews: '{ "feature/*" = { pipeline = "main", environment = "dev" } }',
+      }),
+    );
+    expect(settings.source).toEqual({
+      provider: "connection",
+      repository: "group/sub/hello",
+      host: "GitHub",
+    });
+    expect(settings.environments.dev!.admin).toEqual({ profile: "dev-admin" });
+    expect(settings.previews).toEqual([
+      { pattern: "feature/*", pipeline: "main", environment: "dev", ttlHours: 72 },
+    ]);
+  });
+});
+
+test("gives back what the file gives, with null for what it does not", async () => {
+  const { given } = await read(hcl());
+  expect(Object.keys(given)).toEqual([...SETTINGS_KEYS]);
+  expect(given).toMatchObject({ services: { web: { port: 8080 } }, previews: null, notifications: null });
+});
+
+test("has no top-level key that Terraform refuses as a variable's name", () => {
+  const refused = [
+    "source",
+    "version",
+    "providers",
+    "count",
+    "for_each",
+    "lifecycle",
+    "depends_on",
+    "locals",
+  ];
+  expect(SETTINGS_KEYS.filter((key) => refused.includes(key))).toEqual([]);
+});
+
+test("freezes all of it", async () => {
+  const settings = await read(hcl());
+  const open: unknown[] = [];
+  const visit = (value: unknown) => {
+    if (typeof value !== "object" || value === null) return;
+    if (!Object.isFrozen(value)) open.push(value);
+    Object.values(value).forEach(visit);
+  };
+  visit(settings);
+  expect(open).toEqual([]);
+});
+
+// Each: the changes, the key that the problem is of, and a part of what it says.
+const refused: [name: string, changes: Record<string, string>, key: string, says: string][] = [
+  ["a key is unknown", { project: "", projekt: '"hello"' }, "projekt", "Did you mean"],
+  ["a nested key is misspelt", { services: web("healthPath = 1") }, "services.web.healthPath", "health_path"],
+  ["a required key is missing", { region: "" }, "region", 'region = "eu-west-1"'],
+  ["the port is missing", { services: "{ web = {} }" }, "services.web.port", "port = 8080"],
+  ["the project ends with a dash", { project: '"hello-"' }, "project", "is not a project name"],
+  ["the project has two dashes in a row", { project: '"he--llo"' }, "project", "is not a project name"],
+  ["the region is a zone", { region: '"eu-west-1a"' }, "region", 'write "eu-west-1"'],
+  ["an account is a number", { account: "000000000012" }, "account", 'quotes: "000000000012"'],
+  ["an account is too short", { account: '"1234"' }, "account", "12 digits"],
+  [
+    "an approval is unknown",
+    { environments: dev('approval = "allways"') },
+    "environments.dev.approval",
+    'Write "always"',
+  ],
+  [
+    "a release is unknown",
+    { environments: dev('service_release = "x"') },
+    "environments.dev.service_release",
+    '"all-at-once"',
+  ],
+  [
+    "logs are kept for an odd time",
+    { environments: dev("log_retention_days = 31") },
+    "environments.dev.log_retention_days",
+    "30, 60",
+  ],
+  [
+    "a range is public",
+    { environments: dev('cidr = "8.8.0.0/16"') },
+    "environments.dev.cidr",
+    "not a private range",
+  ],
+  ["a range is too large", { environments: dev('cidr = "10.0.0.0/8"') }, "environments.dev.cidr", "is a /8"],
+  [
+    "a range is not aligned",
+    { environments: dev('cidr = "10.1.2.0/16"') },
+    "environments.dev.cidr",
+    'Write "10.1.0.0/16"',
+  ],
+  [
+    "ranges overlap",
+    { environments: two('cidr = "10.1.0.0/16"', 'cidr = "10.1.4.0/22"') },
+    "environments.prod.cidr",
+    "overlaps 10.1.0.0/16 of dev",
+  ],
+  [
+    "an environment has a stack's name",
+    { environments: '{ dev = { account = "222222222222" }, delivery = { account = "222222222222" } }' },
+    "environments.delivery",
+    "stacks of Slipway's own",
+  ],
+  [
+    "an environment begins as a stack does",
+    { environments: '{ dev = { account = "222222222222" }, access-x = { account = "222222222222" } }' },
+    "environments.access-x",
+    "access-…",
+  ],
+  ["a name has capitals", { services: "{ Web = { port = 1 } }" }, "services.Web", "to web"],
+  ["a name ends with a dash", { services: "{ web- = { port = 1 } }" }, "services.web-", "to web"],
+  ["there is no environment", { environments: "{}" }, "environments", "It is empty"],
+  ["there is no pipeline", { pipelines: "{}" }, "pipelines", "It is empty"],
+  [
+    "a pipeline deploys an unknown environment",
+    { pipelines: main('[["dve"]]') },
+    "pipelines.main.deploy[0][0]",
+    "Write dev",
+  ],
+  [
+    "a pipeline deploys an environment twice",
+    { pipelines: main('[["dev"], ["dev"]]') },
+    "pipelines.main.deploy[1][0]",
+    "twice",
+  ],
+  ["a wave is empty", { pipelines: main('[["dev"], []]') }, "pipelines.main.deploy[1]", "empty"],
+  [
+    "a branch is no branch",
+    { pipelines: '{ main = { branch = "a..b", deploy = [["dev"]] } }' },
+    "pipelines.main.branch",
+    "Git",
+  ],
+  [
+    "an override names no service",
+    { environments: dev("services = { wbe = {} }") },
+    "environments.dev.services.wbe",
+    "Write web",
+  ],
+  [
+    "an override names no function",
+    { environments: dev("functions = { x = {} }") },
+    "environments.dev.functions.x",
+    "no function",
+  ],
+  [
+    "min_count is above max_count",
+    { services: web("min_count = 5, max_count = 2") },
+    "services.web.min_count",
+    "more than max_count",
+  ],
+  [
+    "Fargate lacks the memory",
+    { services: web("cpu = 256, memory = 4096") },
+    "services.web.memory",
+    "512, 1024, 2048",
+  ],
+  [
+    "Fargate lacks an override's memory",
+    { environments: dev("services = { web = { memory = 4096 } }") },
+    "environments.dev.services.web.memory",
+    "cpu = 256",
+  ],
+  ["Fargate lacks the CPU", { services: web("cpu = 300") }, "services.web.cpu", "256, 512"],
+  ["a port is 0", { services: "{ web = { port = 0 } }" }, "services.web.port", "1 to 65535"],
+  ["a port is text", { services: '{ web = { port = "80" } }' }, "services.web.port", "Leave out the quotes"],
+  [
+    "a health path has no slash",
+    { services: web('health_path = "up"') },
+    "services.web.health_path",
+    'Write "/up"',
+  ],
+  [
+    "one of several services has no paths",
+    { services: '{ a = { port = 1, paths = ["/a/*"] }, b = { port = 1 } }' },
+    "services.b.paths",
+    "several services",
+  ],
+  [
+    "services share a path",
+    { services: '{ a = { port = 1, paths = ["/x"] }, b = { port = 1, paths = ["/x"] } }' },
+    "services.b.paths",
+    "a has",
+  ],
+  [
+    "a timeout is too long",
+    { functions: "{ hello = { timeout_seconds = 901 } }" },
+    "functions.hello.timeout_seconds",
+    "900 seconds",
+  ],
+  [
+    "a function sets what Lambda sets",
+    { functions: '{ hello = { variables = { AWS_REGION = "x" } } }' },
+    "functions.hello.variables.AWS_REGION",
+    "AWS itself sets",
+  ],
+  [
+    "a variable's name has a dash",
+    { services: web('variables = { "A-B" = "x" }') },
+    "services.web.variables.A-B",
+    "LOG_LEVEL",
+  ],
+  [
+    "a variable is a number",
+    { services: web("variables = { A = 1 }") },
+    "services.web.variables.A",
+    'quotes: "1"',
+  ],
+  [
+    "a repository is a URL",
+    { git: github("https://github.com/acme/hello.git") },
+    "git.repository",
+    'Write "acme/hello"',
+  ],
+  [
+    "a provider is unknown",
+    { git: '{ provider = "github", repository = "a/b" }' },
+    "git.provider",
+    '"codecommit"',
+  ],
+  [
+    "a source has another's key",
+    { git: '{ provider = "codecommit", repository = "a", polling = true }' },
+    "git.polling",
+    "no such setting",
+  ],
+  [
+    "both ways to an account are given",
+    { environments: dev('admin_role = "a", admin_profile = "b"') },
+    "environments.dev.admin_profile",
+    "both given",
+  ],
+  [
+    "a preview names no pipeline",
+    { previews: '{ "f/*" = { pipeline = "x", environment = "dev" } }' },
+    'previews["f/*"].pipeline',
+    "no pipeline",
+  ],
+  ["a preview's pattern matches everything", { previews: previews('"*"') }, 'previews["*"]', "feature/*"],
+  ["a preview's pattern is none", { previews: previews('"a b"') }, 'previews["a b"]', "pattern"],
+  [
+    "a preview matches a pipeline's branch",
+    { previews: previews('"ma*"') },
+    'previews["ma*"]',
+    "also matches",
+  ],
+  [
+    "a preview lives too long",
+    { previews: previews('"f/*"', "ttl_hours = 8761") },
+    'previews["f/*"].ttl_hours',
+    "8760",
+  ],
+  ["an address is none", { notifications: '{ emails = ["me"] }' }, "notifications.emails[0]", "e-mail"],
+  ["a list is no list", { notifications: '{ emails = "a@b.c" }' }, "notifications.emails", "not a list"],
+  ["a value is a reference", { region: "var.region" }, "region", "literal"],
+  ["a value is a function call", { region: 'lower("EU")' }, "region", "literal"],
+  ["a value has a template", { project: '"a$' + '{b}"' }, "project", "literal"],
+  [
+    "a value has an escaped template",
+    { services: web('variables = { A = "$$' + '{b}" }') },
+    "services.web.variables.A",
+    "literal",
+  ],
+  ["a key is given twice", { services: "{ web = { port = 1, port = 2 } }" }, "services.web.port", "twice"],
+  ["a key is __proto__", { services: "{ __proto__ = { port = 1 } }" }, "services.__proto__", "reserved"],
+  [
+    "a key is constructor",
+    { services: "{ constructor = { port = 1 } }" },
+    "services.constructor",
+    "reserved",
+  ],
+];
+
+test.each(refused)("fails when %s", async (_, changes, key, says) => {
+  const { problems, message } = await failure(hcl(changes));
+  expect(problems.map((problem) => problem.key)).toContain(key);
+  expect(message).toContain(says);
+  expect(problems).toHaveLength(1);
+});
+
+test("fails when a setting is a block", async () => {
+  const { message } = await failure(`${hcl({ git: "" })}git {\n provider = "github-token"\n}\n`);
+  expect(message).toContain("git = {");
+});
+
+test("several pipelines may follow one branch", async () => {
+  const one = 'branch = "main", deploy = [["dev"]]';
+  const { pipelines } = await read(hcl({ pipelines: `{ a = { ${one} }, b = { ${one} } }` }));
+  expect(Object.keys(pipelines)).toEqual(["a", "b"]);
+});
+
+test("tells every problem at once, in the order of the file, with its line", async () => {
+  const text = [
+    'project = "hello"',
+    'region = "eu-west-1"',
+    'account = "111111111111"',
+    'git = { provider = "github-token", repository = "acme/hello" }',
+    "environments = {",
+    "  dev = {",
+    '    account = "222222222222"',
+    '    approval = "sometimes"',
+    "  }",
+    "}",
+    'pipelines = { main = { branch = "main", deploy = [["prod"]] } }',
+  ].join("\n");
+  const { message, problems } = await failure(text);
+  expect(problems.map(({ key, place }) => [key, place?.line])).toEqual([
+    ["environments.dev.approval", 8],
+    ["pipelines.main.deploy[0][0]", 11],
+  ]);
+  expect(message).toContain(
+    'has 2 problems:\n\n  environments.dev.approval (line 8): "sometimes" is not an approval.\n',
+  );
+  expect(message).toContain('    Allowed: "never", "always", "risky".\n    Mend: ');
+});
+
+const secrets = {
+  "an AWS key": `AKIA${"ABCDEFGH23456789"}`,
+  "a GitHub token": `ghp_${"a1".repeat(18)}`,
+  "a fine-grained GitHub token": `github_pat_${"a1".repeat(18)}`,
+  "a private key": "-----BEGIN RSA PRIVATE KEY-----",
+};
+test.each(Object.entries(secrets))("fails without showing it when %s is in the file", async (_, secret) => {
+  const variables = (value: string) => hcl({ services: web(`variables = { A = "${value}" }`) });
+  for (const text of [variables(secret), variables(`$\{y}${secret}`), `${hcl()}# ${secret}\n`]) {
+    const error = await failure(text);
+    expect(error.message).toContain("not shown");
+    expect(JSON.stringify([error.message, error.problems])).not.toContain(secret);
+  }
+});
+
+describe("a file that cannot be used", () => {
+  test("fails with the command to make it when it is missing", async () => {
+    const error = await readSettings(join(folder, "terraform.tfvars")).catch((caught) => caught);
+    expect(error).toBeInstanceOf(SettingsError);
+    expect(error.message).toContain("cp terraform.tfvars.example terraform.tfvars");
+    expect(error.message).toContain(join(folder, "terraform.tfvars"));
+  });
+
+  test("fails when it is a folder", async () => {
+    await expect(readSettings(folder)).rejects.toThrow("a folder");
+  });
+
+  test.each<[string, string | Uint8Array, string]>([
+    ["broken", 'project = "a"\nregion = = 1\n', "line 2, column 10"],
+    ["not closed", "environments = {\n", "line"],
+    ["too large", "#".repeat(300_000), "300000 bytes"],
+    ["nested too deep", `project = ${"[".repeat(5000)}${"]".repeat(5000)}`, "nest 5000 deep"],
+    ["holding a NUL", 'project = "a\0b"', "U+0000"],
+    ["not UTF-8", Uint8Array.of(0xff, 0xfe, 0x61), "UTF-8"],
+    ["empty", "", "project"],
+  ])("fails when it is %s", async (_, text, says) => {
+    const { message } = await failure(text);
+    expect(message).toContain(says);
+    expect(message).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe("the cache", () => {
+  test("gives the same settings, and is one file for one content", async () => {
+    const cacheFolder = join(folder, "cache/deep");
+    const first = await read(hcl(), { cacheFolder });
+    expect(await read(hcl(), { cacheFolder })).toEqual(first);
+    expect(readdirSync(cacheFolder)).toHaveLength(1);
+  });
+
+  test.each(["", "{", "[]", "null"])("is a miss when it holds %j", async (broken) => {
+    const cacheFolder = join(folder, `cache-${count}`);
+    const first = await read(hcl(), { cacheFolder });
+    writeFileSync(join(cacheFolder, readdirSync(cacheFolder)[0]!), broken);
+    expect(await read(hcl(), { cacheFolder })).toEqual(first);
+  });
+
+  test("that cannot be written does no harm", async () => {
+    const cacheFolder = join(folder, "a-file");
+    writeFileSync(cacheFolder, "");
+    await expect(read(hcl(), { cacheFolder })).resolves.toBeDefined();
+  });
+
+  test("whose entry is a folder does no harm", async () => {
+    const cacheFolder = join(folder, "cache-of-folders");
+    await read(hcl(), { cacheFolder });
+    const [entry] = readdirSync(cacheFolder);
+    rmSync(join(cacheFolder, entry!));
+    mkdirSync(join(cacheFolder, entry!));
+    await expect(read(hcl(), { cacheFolder })).resolves.toBeDefined();
+    expect(readdirSync(cacheFolder)).toEqual([entry]);
+  });
+});
+
+describe("whatever the file holds", () => {
+  const settles = (text: string) =>
+    read(text).then(
+      () => true,
+      (error) => error instanceof SettingsError,
+    );
+
+  test("nothing but a SettingsError is thrown for arbitrary text", async () => {
+    const pieces = fc.constantFrom(
+      ...'{}[]()=,"\\\n #$%<-.:*/',
+      "project",
+      "dev",
+      "<<E\n",
+      "1",
+      "null",
+      "__proto__",
+    );
+    const text = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.array(pieces, { maxLength: 40 }).map((all) => all.join("")),
+    );
+    await fc.assert(
+      fc.asyncProperty(text, async (value) => expect(await settles(value)).toBe(true)),
+      { numRuns: 150 },
+    );
+  });
+
+  test("nothing but a SettingsError is thrown for arbitrary values, and no prototype changes", async () => {
+    const before = Object.getOwnPropertyNames(Object.prototype);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...SETTINGS_KEYS),
+        fc.jsonValue({ maxDepth: 4 }),
+        async (key, value) => {
+          const literal = JSON.stringify(value).replaceAll("${", "$").replaceAll("%{", "%");
+          expect(await settles(hcl({ [key]: literal }))).toBe(true);
+        },
+      ),
+      { numRuns: 150 },
+    );
+    expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before);
+  });
+});

@@ -1,0 +1,217 @@
+import { overlap } from "./cidr";
+import { isMap } from "./hcl";
+import { nearest, type Path, type Problems, print, printAll } from "./problems";
+import { FARGATE_MEMORY, PULL_REQUESTS } from "./schema";
+import type { EnvironmentSettings, Settings } from "./types";
+import type { Sound } from "./validate";
+
+/**
+ * Checks what joins several values. What is drawn from a value that is known to be wrong is left out, see
+ * {@link Problems.add}.
+ *
+ * @param file - what the file itself gives, so that a problem is told where it was written
+ */
+export function checkTogether(settings: Settings, file: Sound, problems: Problems): void {
+  // Names come from the file as given: a name that something is wrong with is still a name.
+  const given = (key: string) => Object.keys(isMap(settings.given[key]) ? settings.given[key] : {});
+  const names = {
+    services: given("services"),
+    functions: given("functions"),
+    environments: given("environments"),
+    pipelines: given("pipelines"),
+  };
+  const refer = (path: Path, name: string, kind: keyof typeof names, thing: string) => {
+    if (name === "" || names[kind].includes(name)) return true;
+    const near = nearest(name, names[kind]);
+    const allowed = printAll(names[kind]) || `nothing yet: the file has no ${kind}`;
+    problems.add(
+      path,
+      {
+        given: print(name),
+        what: `There is no ${thing} ${print(name)}.`,
+        allowed,
+        mend: near ? `Write ${near}.` : `Name one that exists, or add ${print(name)} to ${kind}.`,
+      },
+      [[kind]],
+    );
+    return false;
+  };
+
+  for (const [kind, example] of [
+    ["environments", 'dev = { account = "222222222222" }'],
+    ["pipelines", 'main = { branch = "main", deploy = [["dev"]] }'],
+  ] as const) {
+    if (names[kind].length > 0) continue;
+    problems.add([kind], { what: "It is empty.", mend: `Add at least one, as: ${example}` });
+  }
+
+  for (const { name, deploy } of Object.values(settings.pipelines)) {
+    const seen = new Set<string>();
+    deploy.forEach((wave, i) => {
+      wave.forEach((environment, j) => {
+        const path = ["pipelines", name, "deploy", i, j];
+        if (!refer(path, environment, "environments", "environment")) return;
+        if (seen.has(environment)) {
+          problems.add(path, {
+            given: print(environment),
+            what: `The pipeline deploys ${print(environment)} twice.`,
+            mend: "Keep one of them; what another pipeline deploys does not matter.",
+          });
+        }
+        seen.add(environment);
+      });
+    });
+  }
+
+  for (const { pattern, pipeline, environment } of settings.previews) {
+    const path = ["previews", pattern];
+    refer([...path, "pipeline"], pipeline, "pipelines", "pipeline");
+    refer([...path, "environment"], environment, "environments", "environment");
+    const branches = Object.values(settings.pipelines).filter((it) => matches(pattern, it.branch));
+    if (pattern === PULL_REQUESTS || branches.length === 0) continue;
+    problems.add(path, {
+      given: print(pattern),
+      what: `It also matches ${print(branches[0]!.branch)}, the branch that the pipeline ${branches[0]!.name} deploys.`,
+      mend: 'Narrow it, for example to "feature/*".',
+    });
+  }
+
+  for (const [name, environment] of Object.entries(file.environments ?? {})) {
+    const path = ["environments", name];
+    for (const service of Object.keys(environment?.services ?? {})) {
+      refer([...path, "services", service], service, "services", "service");
+    }
+    for (const key of Object.keys(environment?.functions ?? {})) {
+      refer([...path, "functions", key], key, "functions", "function");
+    }
+    if (environment?.admin_role !== undefined && environment.admin_profile !== undefined) {
+      problems.add([...path, "admin_profile"], {
+        given: print(environment.admin_profile),
+        what: "admin_role and admin_profile are both given.",
+        allowed: "one of them",
+        mend: "Keep the one that reaches the new account.",
+      });
+    }
+  }
+
+  const environments = Object.values(settings.environments);
+  checkRanges(environments, file, problems);
+  for (const environment of environments) checkServices(environment, file, problems);
+}
+
+function checkRanges(environments: readonly EnvironmentSettings[], file: Sound, problems: Problems): void {
+  environments.forEach((environment, i) => {
+    const path = ["environments", environment.name, "cidr"];
+    const other = environments
+      .slice(0, i)
+      .find(({ name, cidr }) => overlap(cidr, environment.cidr) && name !== environment.name);
+    if (!other) return;
+    const own = file.environments?.[environment.name]?.cidr === undefined ? "its default" : "its range";
+    problems.add(
+      path,
+      {
+        given: print(environment.cidr),
+        what: `${own} ${environment.cidr} overlaps ${other.cidr} of ${other.name}.`.replace(/^i/, "I"),
+        allowed: "private ranges that have no address in common",
+        mend: `Give ${environment.name} a range of its own: cidr = "${freeRange(environments)}"`,
+      },
+      [["environments", other.name, "cidr"]],
+    );
+  });
+}
+
+/** A range that no environment has. */
+function freeRange(environments: readonly EnvironmentSettings[]): string {
+  const candidates = Array.from({ length: 256 }, (_, i) => `10.${(i + 10) % 256}.0.0/16`);
+  return (
+    candidates.find((range) => !environments.some(({ cidr }) => overlap(cidr, range))) ?? "172.16.0.0/16"
+  );
+}
+
+/** Checks the services as one environment runs them. */
+function checkServices(environment: EnvironmentSettings, file: Sound, problems: Problems): void {
+  const own = file.environments?.[environment.name]?.services ?? {};
+  /** Where the environment's value of a field was, or would be, written. */
+  const written = (service: string, ...fields: string[]): Path => {
+    const overrides: object = own[service] ?? {};
+    const overriding = fields.find((field) => Object.hasOwn(overrides, field));
+    if (overriding) return ["environments", environment.name, "services", service, overriding];
+    const base: object = file.services?.[service] ?? {};
+    return ["services", service, fields.find((field) => Object.hasOwn(base, field)) ?? fields[0]!];
+  };
+  const owners = new Map<string, string>();
+
+  for (const [name, service] of Object.entries(environment.services)) {
+    const { cpu, memory, minCount, maxCount, paths } = service;
+    const possible = FARGATE_MEMORY[cpu] ?? [];
+    if (!possible.includes(memory)) {
+      const [least, more] = [possible[0]!, possible[1]! - possible[0]!];
+      const regular = possible.every((value, i) => value === least + i * more);
+      const list =
+        regular && possible.length > 4
+          ? `${least} to ${possible.at(-1)} in steps of ${more}`
+          : possible.join(", ");
+      const next = possible.find((value) => value >= memory) ?? possible.at(-1);
+      problems.add(
+        written(name, "memory", "cpu"),
+        {
+          given: `cpu ${cpu}, memory ${memory}`,
+          what: `Fargate has no cpu = ${cpu} with memory = ${memory}.`,
+          allowed: `with cpu = ${cpu}, memory of ${list} MiB`,
+          mend: `Write memory = ${next}, or another cpu.`,
+        },
+        [written(name, "cpu"), ["services", name, "memory"], ["services", name, "cpu"]],
+      );
+    }
+    if (minCount > maxCount) {
+      problems.add(
+        written(name, "min_count"),
+        {
+          given: `min_count ${minCount}, max_count ${maxCount}`,
+          what: `min_count = ${minCount} is more than max_count = ${maxCount}.`,
+          mend: `Raise max_count to at least ${minCount}, or lower min_count.`,
+        },
+        [written(name, "max_count")],
+      );
+    }
+    if (paths.length === 0) {
+      problems.add(["services", name, "paths"], {
+        what: "It is missing: several services share one load balancer, which must tell their requests apart.",
+        allowed: 'path patterns that no other service has, as ["/api/*"]',
+        mend: `Add it: paths = ["/${name}/*"]`,
+      });
+    }
+    for (const pattern of new Set(paths)) {
+      const owner = owners.get(pattern);
+      owners.set(pattern, name);
+      if (owner === undefined) continue;
+      problems.add(
+        written(name, "paths"),
+        {
+          given: print(pattern),
+          what: `${owner} has ${print(pattern)} too; the load balancer would never ask ${name}.`,
+          allowed: "path patterns that no other service has",
+          mend: `Give ${name} paths of its own, for example ["/${name}/*"].`,
+        },
+        [written(owner, "paths")],
+      );
+    }
+  }
+}
+
+/** Whether a branch is one that a preview's pattern means. */
+function matches(pattern: string, branch: string): boolean {
+  const parts = pattern.split(/\*+/);
+  // Compared piece by piece: a regular expression of many stars could take for ever.
+  if (parts.length === 1) return pattern === branch;
+  const [first, last] = [parts[0]!, parts.at(-1)!];
+  if (branch.length < first.length + last.length || !branch.startsWith(first) || !branch.endsWith(last))
+    return false;
+  let rest = branch.slice(first.length, branch.length - last.length);
+  for (const part of parts.slice(1, -1)) {
+    const found = rest.indexOf(part);
+    if (found < 0) return false;
+    rest = rest.slice(found + part.length);
+  }
+  return true;
+}

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { SETTINGS_KEYS } from "./schema";
+import type {
+  EnvironmentSettings,
+  FunctionSettings,
+  ServiceSettings,
+  Settings,
+  SourceSettings,
+} from "./types";
+import type { Sound } from "./validate";
+
+type ServiceChanges = NonNullable<NonNullable<Sound["services"]>[string]>;
+type FunctionChanges = NonNullable<NonNullable<Sound["functions"]>[string]>;
+type EnvironmentFile = NonNullable<NonNullable<Sound["environments"]>[string]>;
+
+/** Stands for a required value that is missing, which has been reported: no such result leaves the folder. */
+const MISSING = "";
+
+/**
+ * Fills in the defaults and brings a file into the form of {@link Settings}.
+ *
+ * @param given - the values as the file gives them
+ */
+export function fill(file: Sound, given: Readonly<Record<string, unknown>>): Settings {
+  const region = file.region ?? MISSING;
+  const services = file.services ?? {};
+  return {
+    project: file.project ?? MISSING,
+    region,
+    account: file.account ?? MISSING,
+    source: fillSource(file.git),
+    services: mapValues(services, (service) => {
+      const { minCount: _, maxCount: __, ...rest } = fillService([service], services);
+      return rest;
+    }),
+    functions: mapValues(file.functions, (it) => fillFunction([it])),
+    environments: mapValues(file.environments, (it, name) => fillEnvironment(name, it, file, region)),
+    pipelines: mapValues(file.pipelines, ({ branch = MISSING, deploy = [] }, name) => ({
+      name,
+      branch,
+      deploy,
+    })),
+    previews: Object.entries(file.previews ?? {}).map(([pattern, preview]) => ({
+      pattern,
+      pipeline: preview?.pipeline ?? MISSING,
+      environment: preview?.environment ?? MISSING,
+      ttlHours: preview?.ttl_hours ?? 72,
+    })),
+    notifications: { emails: file.notifications?.emails ?? [] },
+    given: Object.fromEntries(SETTINGS_KEYS.map((key) => [key, given[key] ?? null])),
+  };
+}
+
+function fillSource(source: Sound["git"]): SourceSettings {
+  const repository = source?.repository ?? MISSING;
+  if (source?.provider === "codecommit") return { provider: "codecommit", repository };
+  if (source?.provider === "connection") {
+    return { provider: "connection", repository, host: source.host ?? "GitHub" };
+  }
+  // Also where the provider is missing, which has been reported.
+  const polling = source !== undefined && "polling" in source ? source.polling : undefined;
+  return { provider: "github-token", repository, polling: polling ?? false };
+}
+
+function fillEnvironment(
+  name: string,
+  it: EnvironmentFile,
+  file: Sound,
+  region: string,
+): EnvironmentSettings {
+  const approval = it.approval ?? "always";
+  // Where people approve what is released, more is at stake.
+  const careful = approval !== "never";
+  return {
+    name,
+    account: it.account ?? MISSING,
+    region: it.region ?? region,
+    approval,
+    serviceRelease: it.service_release ?? "all-at-once",
+    functionRelease: it.function_release ?? "all-at-once",
+    cidr: it.cidr ?? defaultCidr(name),
+    nat: it.nat ?? (careful ? "per-zone" : "single"),
+    logRetentionDays: it.log_retention_days ?? (careful ? 365 : 30),
+    deletionProtection: it.deletion_protection ?? careful,
+    admin:
+      it.admin_profile === undefined
+        ? { role: it.admin_role ?? "OrganizationAccountAccessRole" }
+        : { profile: it.admin_profile },
+    services: mapValues(file.services, (service, key) =>
+      fillService([service, it.services?.[key] ?? {}], file.services ?? {}),
+    ),
+    functions: mapValues(file.functions, (base, key) => fillFunction([base, it.functions?.[key] ?? {}])),
+  };
+}
+
+/** Made from the name alone, so that it stays when other environments come and go. */
+function defaultCidr(name: string): string {
+  return `10.${createHash("sha256").update(name).digest()[0]}.0.0/16`;
+}
+
+/** @param layers - later ones win, field by field; variables are joined. */
+function fillService(layers: readonly ServiceChanges[], all: object): ServiceSettings {
+  const it: ServiceChanges = Object.assign({}, ...layers);
+  const minCount = it.min_count ?? 1;
+  return {
+    port: it.port ?? 0,
+    cpu: it.cpu ?? 256,
+    memory: it.memory ?? 512,
+    healthPath: it.health_path ?? "/health",
+    paths: it.paths ?? (Object.keys(all).length === 1 ? ["/*"] : []),
+    minCount,
+    maxCount: it.max_count ?? Math.max(4, minCount),
+    variables: Object.assign({}, ...layers.map(({ variables }) => variables)),
+  };
+}
+
+function fillFunction(layers: readonly FunctionChanges[]): FunctionSettings {
+  const it: FunctionChanges = Object.assign({}, ...layers);
+  return {
+    memory: it.memory ?? 256,
+    timeoutSeconds: it.timeout_seconds ?? 10,
+    reservedConcurrency: it.reserved_concurrency ?? 5,
+    variables: Object.assign({}, ...layers.map(({ variables }) => variables)),
+  };
+}
+
+function mapValues<V, R>(
+  map: Record<string, V | undefined> | undefined,
+  change: (value: V, key: string) => R,
+) {
+  const entries = Object.entries(map ?? {}).filter((entry): entry is [string, V] => entry[1] !== undefined);
+  return Object.fromEntries(entries.map(([key, value]) => [key, change(value, key)]));
+}

@@ -1,0 +1,377 @@
+import * as z from "zod";
+import { cidrProblem } from "./cidr";
+import { nearest, type Path, print, printAll } from "./problems";
+import { APPROVALS, FUNCTION_RELEASES, NATS, SERVICE_RELEASES } from "./types";
+
+/** How a value is told about to people when it is not what it should be. */
+export interface Help {
+  /** Completes "… is not". */
+  readonly is: string;
+  readonly allowed: string;
+  /** A value as the file would give it. */
+  readonly example: string;
+  /** What is wrong, where that is more than "… is not …". */
+  readonly what?: (given: unknown, written: string) => string | undefined;
+  /** What to do, where that is more than to write something like the example. */
+  readonly mend?: (given: unknown, written: string) => string | undefined;
+}
+
+/** A single value; its help reaches the problem with zod's issue. */
+const leaf = <T>(test: (value: unknown) => boolean, help: Help) => z.custom<T>(test, { params: help });
+
+const quoted = (given: unknown, written: string) =>
+  typeof given === "number" || typeof given === "boolean" ? `Put it in quotes: "${written}".` : undefined;
+
+const text = (pattern: RegExp, help: Help) =>
+  leaf<string>((value) => typeof value === "string" && pattern.test(value), {
+    ...help,
+    mend: (given, written) => quoted(given, written) ?? help.mend?.(given, written),
+  });
+
+const whole = (min: number, max: number, is: string, example: number, unit = "") =>
+  leaf<number>((value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max, {
+    is,
+    allowed: `a whole number from ${min} to ${max}${unit && ` ${unit}`}, without quotes`,
+    example: String(example),
+    mend: (given) =>
+      typeof given === "string" && /^\d{1,9}$/.test(given) ? `Leave out the quotes: ${given}.` : undefined,
+  });
+
+const oneOf = <const T extends readonly (string | number)[]>(values: T, is: string, example: T[number]) =>
+  leaf<T[number]>((value) => values.includes(value as T[number]), {
+    is,
+    allowed: printAll(values),
+    example: print(example),
+    mend: (given) => {
+      const near = nearest(given, values.map(String));
+      return near && `Write ${typeof values[0] === "string" ? print(near) : near}.`;
+    },
+  });
+
+const flag = (is: string, example: boolean) =>
+  leaf<boolean>((value) => typeof value === "boolean", {
+    is,
+    allowed: "true, false (without quotes)",
+    example: String(example),
+  });
+
+const NAME = /^(?!.*(?:--|-$))[a-z][a-z0-9-]{0,15}$/;
+
+/** A map whose names end up in the names of AWS resources. */
+const named = <T extends z.ZodType>(thing: string, value: T, help: Partial<Help> = {}, reserved?: RegExp) => {
+  // Image repositories and load balancers refuse a dash at the end; repositories also two in a row.
+  const usable = (name: unknown) => typeof name === "string" && NAME.test(name) && !reserved?.test(name);
+  return z.record(
+    leaf<string>(usable, {
+      is: `a name for ${thing}`,
+      allowed: "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash",
+      example: "",
+      mend: (given) => {
+        const plain = String(given)
+          .toLowerCase()
+          .replace(/[^a-z0-9]+/g, "-");
+        const better = plain.replace(/^[^a-z]+|-+$/g, "");
+        return usable(better) ? `Rename it, for example to ${better}.` : "Rename it.";
+      },
+      ...help,
+    }),
+    value,
+  );
+};
+
+const account = text(/^\d{12}$/, {
+  is: "an AWS account number",
+  allowed: "12 digits in quotes",
+  example: '"111111111111"',
+  what: (given, written) =>
+    typeof given === "number"
+      ? `${written} is a number; an account number is text, because a number loses its leading zeros.`
+      : undefined,
+  mend: (given) => {
+    const digits = typeof given === "string" ? given.replace(/[\s-]/g, "") : "";
+    return /^\d{12}$/.test(digits) ? `Write "${digits}".` : undefined;
+  },
+});
+
+const region = text(/^[a-z]{2,4}(-[a-z]+){1,2}-[1-9]$/, {
+  is: "an AWS region",
+  allowed: 'the code of a region, as "eu-west-1"',
+  example: '"eu-west-1"',
+  mend: (given) => {
+    const zone = /^([a-z]{2,4}(?:-[a-z]+){1,2}-[1-9])[a-z]$/.exec(String(given));
+    return zone ? `That is one zone of a region: write "${zone[1]}".` : undefined;
+  },
+});
+
+const variables = (reserved?: RegExp) =>
+  z.record(
+    leaf<string>((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(String(name)) && !reserved?.test(String(name)), {
+      is: "a name that you can give an environment variable here",
+      allowed: "letters, digits and underscores, not beginning with a digit, and none that AWS itself sets",
+      example: "",
+      mend: () => "Rename it, for example to LOG_LEVEL.",
+    }),
+    leaf<string>((value) => typeof value === "string", {
+      is: "text",
+      allowed: "text in quotes",
+      example: '"info"',
+      mend: quoted,
+    }),
+  );
+
+/** Lambda refuses to create a function with these. */
+const SET_BY_LAMBDA =
+  /^(_HANDLER|_X_AMZN_TRACE_ID|AWS_(DEFAULT_)?REGION|AWS_EXECUTION_ENV|AWS_LAMBDA_\w+|AWS_ACCESS_KEY(_ID)?|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|LAMBDA_TASK_ROOT|LAMBDA_RUNTIME_DIR)$/;
+
+const range = (from: number, to: number, step: number) =>
+  Array.from({ length: (to - from) / step + 1 }, (_, i) => from + i * step);
+
+/** CPU units of Fargate with the amounts of memory, in MiB, that each goes with. */
+export const FARGATE_MEMORY: Readonly<Record<number, readonly number[]>> = {
+  256: [512, 1024, 2048],
+  512: range(1024, 4096, 1024),
+  1024: range(2048, 8192, 1024),
+  2048: range(4096, 16384, 1024),
+  4096: range(8192, 30720, 1024),
+  8192: range(16384, 61440, 4096),
+  16384: range(32768, 122880, 8192),
+};
+
+const serviceFields = {
+  port: whole(1, 65535, "a port", 8080),
+  cpu: oneOf(Object.keys(FARGATE_MEMORY).map(Number), "an amount of CPU that Fargate has", 256),
+  memory: whole(512, 122880, "an amount of memory that Fargate has", 512, "MiB"),
+  health_path: text(/^\/[!-~]{0,1023}$/, {
+    is: "a path",
+    allowed: "a path that begins with / and holds no spaces",
+    example: '"/health"',
+    mend: (given) => (/^[\w.-][\w./-]*$/.test(String(given)) ? `Write "/${given}".` : undefined),
+  }),
+  // A listener rule takes five values in its conditions.
+  paths: z
+    .array(
+      text(/^\/[\w.$/~"'@:+*?&-]{0,127}$/, {
+        is: "a path pattern",
+        allowed: "text that begins with /, in which * stands for any text and ? for one character",
+        example: '"/api/*"',
+      }),
+    )
+    .min(1)
+    .max(5),
+  min_count: whole(1, 1000, "a number of tasks", 1),
+  max_count: whole(1, 1000, "a number of tasks", 4),
+  variables: variables(),
+};
+const serviceChanges = z.strictObject(serviceFields).partial();
+const service = z.strictObject({ ...serviceChanges.shape, port: serviceFields.port });
+
+const functionChanges = z
+  .strictObject({
+    memory: whole(128, 10240, "an amount of memory that Lambda has", 256, "MiB"),
+    timeout_seconds: whole(1, 900, "a time that Lambda allows", 10, "seconds"),
+    reserved_concurrency: whole(1, 100000, "a number of executions", 5),
+    variables: variables(SET_BY_LAMBDA),
+  })
+  .partial();
+
+/** Days that CloudWatch Logs can keep a group's events for. */
+const LOG_DAYS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+] as const;
+
+const environmentChoices = z
+  .strictObject({
+    region,
+    approval: oneOf(APPROVALS, "an approval", "always"),
+    service_release: oneOf(SERVICE_RELEASES, "a way to release a service", "all-at-once"),
+    function_release: oneOf(FUNCTION_RELEASES, "a way to release a function", "all-at-once"),
+    cidr: leaf<string>((value) => cidrProblem(value) === undefined, {
+      is: "a private address range",
+      allowed: "a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, from /16 to /22",
+      example: '"10.10.0.0/16"',
+      what: (given) => cidrProblem(given)?.what,
+      mend: (given) => cidrProblem(given)?.mend,
+    }),
+    nat: oneOf(NATS, "a way out", "single"),
+    log_retention_days: oneOf(LOG_DAYS, "a number of days that CloudWatch keeps logs for", 30),
+    deletion_protection: flag("true or false", true),
+    admin_role: text(/^[\w+=,.@/-]{1,128}$/, {
+      is: "the name of a role",
+      allowed: "the role's name, not its ARN",
+      example: '"OrganizationAccountAccessRole"',
+      mend: (given) => {
+        const name = /^arn:[\w-]+:iam::\d*:role\/([\w+=,.@/-]{1,128})$/.exec(String(given));
+        return name ? `Write "${name[1]}".` : undefined;
+      },
+    }),
+    admin_profile: text(/^[\w+=,.@/ -]{1,128}$/, {
+      is: "the name of a profile",
+      allowed: "a profile of your AWS configuration",
+      example: '"prod-admin"',
+    }),
+    services: named("a service", serviceChanges),
+    functions: named("a function", functionChanges),
+  })
+  .partial();
+const environment = z.strictObject({ account, ...environmentChoices.shape });
+
+/** @param groups - whether more than one level may stand before the name, as GitLab's groups nest */
+const repository = (groups: boolean) =>
+  text(new RegExp(`^(?=.{3,255}$)(?!.*\\.git$)[A-Za-z0-9][\\w.-]*(/[\\w.-]+)${groups ? "+" : ""}$`), {
+    is: "a repository",
+    allowed: '"owner/name", without the host and without .git',
+    example: '"acme/hello"',
+    mend: (given) => {
+      const path = /^(?:https?:\/\/[^/]+\/|git@[^:]+:)?([\w.-]+(?:\/[\w.-]+?)+)(?:\.git)?\/?$/.exec(
+        String(given),
+      );
+      return path ? `Write "${path[1]}".` : undefined;
+    },
+  });
+
+const HOSTS = ["GitHub", "GitLab", "Bitbucket"] as const;
+
+const source = z.discriminatedUnion("provider", [
+  z.strictObject({
+    provider: z.literal("github-token"),
+    repository: repository(false),
+    polling: flag("true or false", false).optional(),
+  }),
+  z.strictObject({
+    provider: z.literal("connection"),
+    repository: repository(true),
+    host: oneOf(HOSTS, "a host", "GitHub").optional(),
+  }),
+  z.strictObject({
+    provider: z.literal("codecommit"),
+    repository: text(/^(?!.*\.git$)[\w.-]{1,100}$/, {
+      is: "a CodeCommit repository",
+      allowed: "its name alone: letters, digits, dots, dashes and underscores",
+      example: '"hello"',
+    }),
+  }),
+]);
+
+/** Whether Git takes the text as a branch's name, or with `*` as a pattern of such names. */
+function isBranch(value: unknown, pattern: boolean): boolean {
+  if (typeof value !== "string" || value.length > 200) return false;
+  if (!(pattern ? /^[^\s~^:?[\]\\{}!,]+$/ : /^[^\s~^:?*[\]\\]+$/).test(value)) return false;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\u0000-\u0020\u007f]|\.\.|@\{|^-|^@$|\.$/.test(value)) return false;
+  return value.split("/").every((part) => part !== "" && !part.startsWith(".") && !part.endsWith(".lock"));
+}
+
+const branch = leaf<string>((value) => isBranch(value, false), {
+  is: "the name of a branch",
+  allowed: "one branch as Git names it, without refs/heads/ and without wildcards",
+  example: '"main"',
+});
+
+const reference = (thing: string, example: string) =>
+  leaf<string>((value) => typeof value === "string" && value !== "", {
+    is: `the name of ${thing}`,
+    allowed: `${thing} of this file`,
+    example,
+  });
+
+const pipeline = z.strictObject({
+  branch,
+  deploy: z.array(z.array(reference("an environment", '"dev"')).min(1)).min(1),
+});
+
+const preview = z.strictObject({
+  pipeline: reference("a pipeline", '"main"'),
+  environment: reference("an environment", '"dev"'),
+  ttl_hours: whole(1, 8760, "a time to live", 72, "hours").optional(),
+});
+
+/** The key of `previews` that means pull requests, not branches. */
+export const PULL_REQUESTS = "pull_requests";
+
+/** Everything that a settings file may hold, each value by itself; what joins several is checked in checks.ts. */
+export const settingsFile = z.strictObject({
+  project: text(/^(?!.*(?:--|-$))[a-z][a-z0-9-]{1,19}$/, {
+    is: "a project name",
+    allowed: "2 to 20 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash",
+    example: '"hello"',
+  }),
+  region,
+  account,
+  git: source,
+  services: named("a service", service).optional(),
+  functions: named("a function", functionChanges).optional(),
+  environments: named(
+    "an environment",
+    environment,
+    {
+      allowed:
+        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not bootstrap, delivery, access-… or pipeline-…, which are stacks of Slipway's own",
+    },
+    /^(bootstrap|delivery)$|^(access|pipeline)-/,
+  ),
+  pipelines: named("a pipeline", pipeline),
+  previews: z
+    .record(
+      leaf<string>((key) => key === PULL_REQUESTS || (isBranch(key, true) && /[^*/]/.test(String(key))), {
+        is: "a pattern of branches",
+        allowed: 'a branch as Git names it, in which * stands for any text, as "feature/*"; or pull_requests',
+        example: "",
+        mend: () => 'Name the branches that are to be previewed, for example "feature/*".',
+      }),
+      preview,
+    )
+    .optional(),
+  notifications: z
+    .strictObject({
+      emails: z
+        .array(
+          text(/^(?=.{3,254}$)[^\s@<>,;]+@[^\s@.<>,;]+(\.[^\s@.<>,;]+)+$/, {
+            is: "an e-mail address",
+            allowed: "an address without a display name",
+            example: '"team@example.com"',
+          }),
+        )
+        .optional(),
+    })
+    .optional(),
+});
+
+/** A settings file whose every value is allowed by itself. */
+export type SettingsFile = z.infer<typeof settingsFile>;
+
+/** Top-level keys of a settings file, in a fixed order. */
+export const SETTINGS_KEYS = [
+  "project",
+  "region",
+  "account",
+  "git",
+  "services",
+  "functions",
+  "environments",
+  "pipelines",
+  "previews",
+  "notifications",
+] as const satisfies readonly (keyof SettingsFile)[];
+
+/** The keys that are known at a path, for "did you mean": the schema itself is the list. */
+export function keysAt(path: Path, values: unknown): string[] {
+  let schema: unknown = settingsFile;
+  let value = values;
+  const unwrap = () => {
+    while (schema instanceof z.ZodOptional) schema = schema.unwrap();
+    if (schema instanceof z.ZodDiscriminatedUnion) {
+      const { provider } = value as { provider?: unknown };
+      schema = schema.options.find(
+        (option) => option instanceof z.ZodObject && option.shape.provider?.safeParse(provider).success,
+      );
+    }
+  };
+  for (const step of path) {
+    unwrap();
+    if (schema instanceof z.ZodObject) schema = schema.shape[step];
+    else if (schema instanceof z.ZodRecord) schema = schema.valueType;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  unwrap();
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+}

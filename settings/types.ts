@@ -1,0 +1,119 @@
+/** How a pipeline reaches the repository. */
+export type SourceSettings =
+  | { readonly provider: "github-token"; readonly repository: string; readonly polling: boolean }
+  | { readonly provider: "connection"; readonly repository: string; readonly host: ConnectionHost }
+  | { readonly provider: "codecommit"; readonly repository: string };
+
+export type ConnectionHost = "GitHub" | "GitLab" | "Bitbucket";
+
+/** When a person is asked before an environment's plan is applied. */
+export type Approval = (typeof APPROVALS)[number];
+export const APPROVALS = ["never", "always", "risky"] as const;
+
+/** How traffic moves to a new version of a Fargate service (CodeDeploy's predefined configurations). */
+export type ServiceRelease = (typeof SERVICE_RELEASES)[number];
+export const SERVICE_RELEASES = [
+  "all-at-once",
+  "canary-10-percent-5-minutes",
+  "canary-10-percent-15-minutes",
+  "linear-10-percent-every-1-minute",
+  "linear-10-percent-every-3-minutes",
+] as const;
+
+/** How traffic moves to a new version of a function (CodeDeploy's predefined configurations). */
+export type FunctionRelease = (typeof FUNCTION_RELEASES)[number];
+export const FUNCTION_RELEASES = [
+  "all-at-once",
+  "canary-10-percent-5-minutes",
+  "canary-10-percent-10-minutes",
+  "canary-10-percent-15-minutes",
+  "canary-10-percent-30-minutes",
+  "linear-10-percent-every-1-minute",
+  "linear-10-percent-every-2-minutes",
+  "linear-10-percent-every-3-minutes",
+  "linear-10-percent-every-10-minutes",
+] as const;
+
+/** How private subnets reach out: no way out but VPC endpoints, one gateway, or one gateway a zone. */
+export type Nat = (typeof NATS)[number];
+export const NATS = ["none", "single", "per-zone"] as const;
+
+/** A Fargate service, as one environment runs it. */
+export interface ServiceSettings {
+  readonly port: number;
+  /** CPU units; 1024 are one vCPU. */
+  readonly cpu: number;
+  /** MiB. */
+  readonly memory: number;
+  readonly healthPath: string;
+  /** The listener rule's path patterns; `["/*"]` where it is the only service. */
+  readonly paths: readonly string[];
+  readonly minCount: number;
+  readonly maxCount: number;
+  /** Plain environment variables of the container. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** A Lambda function, as one environment runs it. */
+export interface FunctionSettings {
+  /** MiB. */
+  readonly memory: number;
+  readonly timeoutSeconds: number;
+  /** Concurrent executions kept for, and allowed to, the function. */
+  readonly reservedConcurrency: number;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+export interface EnvironmentSettings {
+  readonly name: string;
+  readonly account: string;
+  readonly region: string;
+  readonly approval: Approval;
+  readonly serviceRelease: ServiceRelease;
+  readonly functionRelease: FunctionRelease;
+  readonly cidr: string;
+  readonly nat: Nat;
+  /** Days; 365 where people approve releases, otherwise 30. */
+  readonly logRetentionDays: number;
+  /** Keeps the load balancer from being deleted; on where releases are approved by people. */
+  readonly deletionProtection: boolean;
+  /** How the `access-<env>` stack reaches a new account. */
+  readonly admin: { readonly role: string } | { readonly profile: string };
+  /** Every service of the settings with this environment's changes merged in. */
+  readonly services: Readonly<Record<string, ServiceSettings>>;
+  readonly functions: Readonly<Record<string, FunctionSettings>>;
+}
+
+export interface PipelineSettings {
+  readonly name: string;
+  readonly branch: string;
+  /** Waves; the environments of one wave are deployed side by side. */
+  readonly deploy: readonly (readonly string[])[];
+}
+
+export interface PreviewSettings {
+  readonly pattern: string;
+  readonly pipeline: string;
+  readonly environment: string;
+  readonly ttlHours: number;
+}
+
+/** All that `terraform.tfvars` says, validated, with the defaults filled in; frozen. */
+export interface Settings {
+  readonly project: string;
+  readonly region: string;
+  /** The build account: state, pipelines, artifacts. */
+  readonly account: string;
+  readonly source: SourceSettings;
+  readonly services: Readonly<Record<string, Omit<ServiceSettings, "minCount" | "maxCount">>>;
+  readonly functions: Readonly<Record<string, FunctionSettings>>;
+  readonly environments: Readonly<Record<string, EnvironmentSettings>>;
+  readonly pipelines: Readonly<Record<string, PipelineSettings>>;
+  readonly previews: readonly PreviewSettings[];
+  readonly notifications: { readonly emails: readonly string[] };
+  /**
+   * Each top-level key that a settings file may hold, with its value as the file gives it and null where
+   * it gives none: what Terraform's variables are declared with.
+   */
+  readonly given: Readonly<Record<string, unknown>>;
+}
