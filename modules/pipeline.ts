@@ -1,0 +1,147 @@
+import { Codepipeline } from "@cdktf/provider-aws/lib/codepipeline";
+import { Construct } from "constructs";
+import type { IBucket } from "./bucket";
+import type { BuildProject } from "./build-project";
+import { Role } from "./iam";
+import type { IKey } from "./key";
+import { NAME_LIMITS } from "./naming";
+import type { Source } from "./source";
+
+/** The limits that CodePipeline sets (user guide, "Quotas in AWS CodePipeline"). */
+const LIMITS = { stages: 50, actionsPerStage: 50, configurationValue: 1000 } as const;
+
+/** The artifact that the source's action gives. */
+const SOURCE_ARTIFACT = "Source";
+
+/** One build that a stage runs. */
+export interface BuildStep {
+  readonly name: string;
+  readonly project: BuildProject;
+  /** The artifact that it works on. @default - the source */
+  readonly input?: string;
+  /** The artifact that it gives. @default - none */
+  readonly output?: string;
+  /** Environment variables of this step alone. @default - none */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** A stage: its steps run side by side. */
+export interface Stage {
+  readonly name: string;
+  readonly steps: readonly BuildStep[];
+}
+
+export interface PipelineProps {
+  readonly name: string;
+  readonly account: string;
+  readonly source: Source;
+  readonly stages: readonly Stage[];
+  readonly artifacts: IBucket;
+  readonly key: IKey;
+}
+
+/** Stages of steps, as a CodePipeline: this knows what an action looks like, and the stack what happens. */
+export class Pipeline extends Construct {
+  readonly name: string;
+
+  constructor(scope: Construct, id: string, props: PipelineProps) {
+    super(scope, id);
+    checkLimits(props);
+    const role = new Role(this, "role", {
+      name: props.name,
+      description: `Runs the pipeline ${props.name}`,
+      service: "codepipeline.amazonaws.com",
+      sourceAccount: props.account,
+    });
+    props.artifacts.grantReadWrite(role);
+    props.source.grantFetch(role);
+    const projects = new Set(props.stages.flatMap(({ steps }) => steps.map(({ project }) => project.arn)));
+    role.allow({
+      actions: ["codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"],
+      resources: [...projects],
+    });
+
+    this.name = new Codepipeline(this, "pipeline", {
+      name: props.name,
+      roleArn: role.arn,
+      pipelineType: "V2",
+      executionMode: "SUPERSEDED",
+      artifactStore: [
+        { type: "S3", location: props.artifacts.name, encryptionKey: { type: "KMS", id: props.key.arn } },
+      ],
+      stage: [
+        { name: "Source", action: [sourceAction(props.source)] },
+        ...props.stages.map(({ name, steps }) => ({ name, action: steps.map(buildAction) })),
+      ],
+      dependsOn: role.ready,
+    }).name;
+  }
+}
+
+function sourceAction(source: Source) {
+  return {
+    name: "Source",
+    category: "Source",
+    owner: source.owner,
+    provider: source.provider,
+    version: source.version,
+    namespace: "Source",
+    outputArtifacts: [SOURCE_ARTIFACT],
+    configuration: source.configuration,
+  };
+}
+
+function buildAction({ name, project, input, output, variables = {} }: BuildStep) {
+  const environment = Object.entries(variables).map(([key, value]) => ({
+    name: key,
+    value,
+    type: "PLAINTEXT",
+  }));
+  return {
+    name,
+    category: "Build",
+    owner: "AWS",
+    provider: "CodeBuild",
+    version: "1",
+    runOrder: 1,
+    inputArtifacts: [input ?? SOURCE_ARTIFACT],
+    ...(output && { outputArtifacts: [output] }),
+    configuration: {
+      ProjectName: project.name,
+      ...(environment.length && { EnvironmentVariables: JSON.stringify(environment) }),
+    },
+  };
+}
+
+/** @throws Error in the user's words, where CodePipeline would refuse the pipeline */
+function checkLimits({ name, stages }: PipelineProps): void {
+  const problems: string[] = [];
+  if (name.length > NAME_LIMITS.pipeline)
+    problems.push(`its name has more than ${NAME_LIMITS.pipeline} characters`);
+  if (stages.length + 1 > LIMITS.stages) {
+    problems.push(
+      `it has ${stages.length + 1} stages, of at most ${LIMITS.stages}: put environments side by side in fewer waves`,
+    );
+  }
+  for (const stage of stages) {
+    if (stage.steps.length > LIMITS.actionsPerStage) {
+      problems.push(
+        `stage ${stage.name} has ${stage.steps.length} actions, of at most ${LIMITS.actionsPerStage}: split its wave`,
+      );
+    }
+    const repeated = stage.steps.find(
+      (step, index) => stage.steps.findIndex((other) => other.name === step.name) < index,
+    );
+    if (repeated) problems.push(`stage ${stage.name} has two actions named ${repeated.name}`);
+    for (const step of stage.steps) {
+      const long = Object.entries(buildAction(step).configuration).find(
+        ([, value]) => value.length > LIMITS.configurationValue,
+      );
+      if (long)
+        problems.push(
+          `action ${step.name}: ${long[0]} has more than ${LIMITS.configurationValue} characters`,
+        );
+    }
+  }
+  if (problems.length) throw new Error(`Pipeline ${name} does not fit CodePipeline: ${problems.join("; ")}.`);
+}

@@ -1,0 +1,45 @@
+import { SnsTopic } from "@cdktf/provider-aws/lib/sns-topic";
+import { SnsTopicPolicy } from "@cdktf/provider-aws/lib/sns-topic-policy";
+import { SnsTopicSubscription } from "@cdktf/provider-aws/lib/sns-topic-subscription";
+import { Construct } from "constructs";
+import { policyDocument } from "./iam";
+import type { IKey } from "./key";
+
+export interface TopicProps {
+  readonly name: string;
+  readonly key: IKey;
+  readonly account: string;
+  /** Each gets a message to confirm first. @default - none */
+  readonly emails?: readonly string[];
+  /** AWS services that publish, for this account's resources. */
+  readonly publishers: readonly string[];
+}
+
+/** An encrypted topic that only the named services of this account may publish to. */
+export class Topic extends Construct {
+  readonly arn: string;
+
+  constructor(scope: Construct, id: string, props: TopicProps) {
+    super(scope, id);
+    const topic = new SnsTopic(this, "topic", { name: props.name, kmsMasterKeyId: props.key.arn });
+    this.arn = topic.arn;
+    new SnsTopicPolicy(this, "policy", {
+      arn: topic.arn,
+      policy: policyDocument(
+        props.publishers.map((Service) => ({
+          actions: ["sns:Publish"],
+          resources: [topic.arn],
+          principals: { Service },
+          conditions: { StringEquals: { "aws:SourceAccount": props.account } },
+        })),
+      ),
+    });
+    for (const email of props.emails ?? []) {
+      new SnsTopicSubscription(this, `email-${email.replace(/[^A-Za-z0-9]+/g, "-")}`, {
+        topicArn: topic.arn,
+        protocol: "email",
+        endpoint: email,
+      });
+    }
+  }
+}

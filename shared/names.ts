@@ -1,0 +1,22 @@
+// Names that the stacks and the tools agree on. They are a contract: to change one is to lose what it names.
+
+interface Project {
+  readonly project: string;
+}
+interface BuildAccount extends Project {
+  readonly account: string;
+  readonly region: string;
+}
+
+/** The bucket in the build account that holds every stack's Terraform state. */
+export const stateBucketName = ({ project, account, region }: BuildAccount) =>
+  `${project}-state-${account}-${region}`;
+
+/** The state object of a stack in that bucket. */
+export const stateKey = (stack: string) => `${stack}.tfstate`;
+
+/** The alias of the key that encrypts the state. */
+export const stateKeyAlias = ({ project }: Project) => `alias/${project}-state`;
+
+/** The secret in the build account that `npm run connect` puts the GitHub token into. */
+export const tokenSecretName = ({ project }: Project) => `${project}/github-token`;
