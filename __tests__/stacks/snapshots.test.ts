@@ -1,0 +1,26 @@
+import { exampleSettings } from "../support/settings";
+import { normalize, type SynthesizedStack, synthesize } from "../support/synth";
+
+let stacks: Record<string, SynthesizedStack>;
+beforeAll(async () => {
+  stacks = synthesize(await exampleSettings());
+});
+
+test("the example settings make these stacks", () => {
+  expect(Object.keys(stacks).sort()).toEqual([
+    "access-dev",
+    "access-prod",
+    "bootstrap",
+    "delivery",
+    "dev",
+    "pipeline-main",
+    "prod",
+  ]);
+});
+
+test.each(["access-dev", "access-prod", "bootstrap", "delivery", "dev", "pipeline-main", "prod"])(
+  "%s is what it was",
+  (name) => {
+    expect(normalize(stacks[name]!)).toMatchSnapshot();
+  },
+);

@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { App } from "cdktf";
+import { createStacks } from "../../stacks";
+import { exampleSettings } from "../support/settings";
+import { functionBundles, resourcesOf, synthesize } from "../support/synth";
+
+async function dependencies(requested?: readonly string[]) {
+  const settings = await exampleSettings();
+  const outdir = mkdtempSync(join(tmpdir(), "slipway-synth-"));
+  const app = new App({ outdir });
+  createStacks(app, {
+    settings,
+    functionBundles: functionBundles(settings),
+    local: false,
+    only: "all but bootstrap",
+    requested,
+  });
+  app.synth();
+  const { stacks } = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8"));
+  return Object.fromEntries(
+    Object.entries<{ dependencies: string[] }>(stacks).map(([name, stack]) => [name, stack.dependencies]),
+  );
+}
+
+describe("the order of the stacks", () => {
+  test("holds for every command that is not a deploy", async () => {
+    expect(await dependencies()).toMatchObject({
+      dev: ["access-dev"],
+      prod: ["access-prod"],
+      "pipeline-main": ["delivery"],
+    });
+  });
+
+  test("holds among the stacks that a deploy asks for, and asks for no other", async () => {
+    expect(await dependencies(["pipeline-*", "dev"])).toMatchObject({ dev: [], "pipeline-main": [] });
+    expect(await dependencies(["*"])).toMatchObject({ dev: ["access-dev"], "pipeline-main": ["delivery"] });
+  });
+});
+
+describe("each stack", () => {
+  test("declares every setting, so that Terraform warns of none, and refuses others than it was made with", async () => {
+    const settings = await exampleSettings();
+    for (const stack of Object.values(synthesize(settings))) {
+      const variables = stack.variable as Record<
+        string,
+        { default: unknown; validation: { condition: string; error_message: string }[] }
+      >;
+      expect(Object.keys(variables)).toEqual(expect.arrayContaining(Object.keys(settings.given)));
+      expect(variables.environments!.default).toEqual(settings.given.environments);
+      expect(variables.environments!.validation[0]!.error_message).toContain("run cdktf synth again");
+    }
+  });
+
+  test("works in its own account alone, and keeps its state in the bucket under its own name", async () => {
+    for (const [name, stack] of Object.entries(synthesize(await exampleSettings()))) {
+      const [provider] = (stack.provider as { aws: { allowed_account_ids: string[] }[] }).aws;
+      const account = /dev$/.test(name)
+        ? "222222222222"
+        : /prod$/.test(name)
+          ? "333333333333"
+          : "111111111111";
+      expect([name, provider!.allowed_account_ids]).toEqual([name, [account]]);
+      expect((stack.terraform as { backend: unknown }).backend).toMatchObject({
+        s3: {
+          bucket: "hello-state-111111111111-eu-west-1",
+          key: `${name}.tfstate`,
+          encrypt: true,
+          use_lockfile: true,
+        },
+      });
+    }
+  });
+
+  test("is free of what only Local AWS needs, unless it goes there", async () => {
+    const settings = await exampleSettings();
+    expect(JSON.stringify(synthesize(settings))).not.toMatch(/path_style/);
+    expect(JSON.stringify(synthesize(settings, { local: true }))).toMatch(/path_style/);
+  });
+});
+
+test("names and ids of what holds data stay as they are", async () => {
+  const stateful = [
+    "aws_s3_bucket",
+    "aws_kms_alias",
+    "aws_ecr_repository",
+    "aws_secretsmanager_secret",
+    "aws_sns_topic",
+  ];
+  const frozen = Object.entries(synthesize(await exampleSettings())).flatMap(([stack, content]) =>
+    resourcesOf(content)
+      .filter(({ type }) => stateful.includes(type))
+      .map(({ type, id, properties }) => `${stack} ${type}.${id} ${properties.bucket ?? properties.name}`),
+  );
+  expect(frozen.sort()).toMatchSnapshot();
+});

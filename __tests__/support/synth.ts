@@ -1,0 +1,84 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { App } from "cdktf";
+import type { Settings } from "../../settings";
+import { createStacks, type StacksProps } from "../../stacks";
+
+/** What Terraform gets of one stack. */
+export interface SynthesizedStack {
+  readonly resource: Record<string, Record<string, Record<string, unknown>>>;
+  readonly [section: string]: unknown;
+}
+
+/** Folder with an archive for each function of the settings; its content plays no part in a synth. */
+export function functionBundles(settings: Settings): string {
+  const folder = mkdtempSync(join(tmpdir(), "slipway-functions-"));
+  for (const name of Object.keys(settings.functions))
+    writeFileSync(join(folder, `${name}.zip`), "an archive");
+  return folder;
+}
+
+/** Every stack of the settings, `bootstrap` among them, as the JSON that Terraform gets. */
+export function synthesize(
+  settings: Settings,
+  props: Partial<StacksProps> = {},
+): Record<string, SynthesizedStack> {
+  const bundles = functionBundles(settings);
+  return Object.assign(
+    {},
+    ...(["bootstrap", "all but bootstrap"] as const).map((only) => {
+      const outdir = mkdtempSync(join(tmpdir(), "slipway-synth-"));
+      const app = new App({ outdir });
+      createStacks(app, { settings, functionBundles: bundles, local: false, only, ...props });
+      app.synth();
+      return readStacks(outdir);
+    }),
+  );
+}
+
+function readStacks(outdir: string): Record<string, SynthesizedStack> {
+  const folder = join(outdir, "stacks");
+  return Object.fromEntries(
+    readdirSync(folder).map((name) => [
+      name,
+      JSON.parse(readFileSync(join(folder, name, "cdk.tf.json"), "utf8")),
+    ]),
+  );
+}
+
+/** Every resource of a stack, with its type and its id in Terraform. */
+export function resourcesOf(stack: SynthesizedStack) {
+  return Object.entries(stack.resource).flatMap(([type, byId]) =>
+    Object.entries(byId).map(([id, properties]) => ({ type, id, properties })),
+  );
+}
+
+/**
+ * A stack as a snapshot shows it: documents inside strings parsed, hashes of assets fixed, cdktf's own notes
+ * left out.
+ */
+export function normalize(stack: SynthesizedStack): unknown {
+  const { "//": _notes, ...rest } = stack;
+  return visit(rest);
+}
+
+function visit(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(visit);
+  if (value !== null && typeof value === "object") {
+    return Object.fromEntries(
+      Object.entries(value)
+        .filter(([key]) => key !== "//")
+        .map(([key, inner]) => [key, visit(inner)]),
+    );
+  }
+  if (typeof value !== "string") return value;
+  if (/^[[{]/.test(value)) {
+    try {
+      return { json: visit(JSON.parse(value)) };
+    } catch {
+      // Text that only begins like JSON.
+    }
+  }
+  return value.replace(/(assets\/[^/"]+\/)[0-9A-F]{32}/g, "$1HASH");
+}

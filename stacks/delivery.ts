@@ -1,0 +1,92 @@
+import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
+import type { Construct } from "constructs";
+import { accessNames, deliveryNames, environmentPrefix, roleArn } from "../modules/arns";
+import { Bucket } from "../modules/bucket";
+import { ImageRepository } from "../modules/image-repository";
+import { Key } from "../modules/key";
+import { physicalName } from "../modules/naming";
+import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
+import { Topic } from "../modules/topic";
+import { tokenSecretName } from "../shared/names";
+
+export const DELIVERY_STACK = "delivery";
+
+/** What all pipelines share. */
+export class DeliveryStack extends SlipwayStack {
+  constructor(scope: Construct, deployment: Deployment) {
+    const { settings } = deployment;
+    const { account, region, project } = settings;
+    super(scope, DELIVERY_STACK, deployment, { account, region });
+    const names = deliveryNames(settings);
+    const environments = Object.values(settings.environments);
+
+    const key = new Key(this, "key", {
+      alias: names.keyAlias,
+      description: `Artifacts, images and messages of ${project}`,
+      account,
+      region,
+    })
+      .allowLogs()
+      .allowService("cloudwatch.amazonaws.com")
+      .allowService("events.amazonaws.com")
+      .allowService("codestar-notifications.amazonaws.com");
+    for (const { account: other, name } of environments) {
+      key.allowRoles(other, [
+        roleArn(other, accessNames(project, name).deployRole),
+        roleArn(other, `${environmentPrefix(project, name)}-*`),
+      ]);
+    }
+
+    const logs = new Bucket(this, "artifacts-log", {
+      name: physicalName("bucket", project, "artifacts-log", account, region),
+      expireAfterDays: 365,
+      keepVersionsDays: 7,
+      forceDestroy: true,
+    }).allowAccessLogs(account);
+    const artifacts = new Bucket(this, "artifacts", {
+      name: names.artifactBucket,
+      key,
+      expireAfterDays: 90,
+      keepVersionsDays: 7,
+      logsTo: logs,
+      // Made anew by each execution; nothing here is worth stopping a destroy for.
+      forceDestroy: true,
+    });
+    for (const { account: other, name } of environments) {
+      artifacts.shareWith(other, [roleArn(other, accessNames(project, name).deployRole)]);
+    }
+
+    for (const service of Object.keys(settings.services)) {
+      new ImageRepository(this, `images-${service}`, {
+        project,
+        service,
+        key,
+        pulledBy: environments.map((environment) => ({
+          account: environment.account,
+          rolePattern: roleArn(environment.account, `${environmentPrefix(project, environment.name)}-*`),
+        })),
+      });
+    }
+
+    if (settings.source.provider === "github-token") {
+      new SecretsmanagerSecret(this, "github-token", {
+        name: tokenSecretName(settings),
+        description: "GitHub token of the pipelines' sources; put here by npm run connect",
+        kmsKeyId: key.arn,
+        // A token is typed again in a minute; a name in its grace time stops the next deploy.
+        recoveryWindowInDays: 0,
+      });
+    }
+
+    const topic = new Topic(this, "notifications", {
+      name: names.topic,
+      key,
+      account,
+      emails: settings.notifications.emails,
+      publishers: ["codestar-notifications.amazonaws.com", "events.amazonaws.com"],
+    });
+
+    this.output("artifact_bucket", artifacts.name, "Bucket of the pipelines' artifacts");
+    this.output("topic_arn", topic.arn, "Topic that pipelines report to");
+  }
+}
