@@ -15,13 +15,16 @@ export class UserError extends Error {
   override readonly name = "UserError";
 }
 
-/** Runs a command's main function; a {@link UserError} ends it with exit code 1 and its message. */
-export async function runCommand(main: () => Promise<number | undefined>): Promise<void> {
+/** Errors that tell all by their message. */
+const FOR_PEOPLE = new Set(["UserError", "SettingsError"]);
+
+/** Runs a command's main function; a mistake of the user's ends it with exit code 1 and its message alone. */
+export async function runCommand(main: () => Promise<number>): Promise<void> {
   try {
-    process.exitCode = (await main()) ?? 0;
+    process.exitCode = await main();
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    if (!(error instanceof Error && FOR_PEOPLE.has(error.name))) throw error;
+    process.stderr.write(`${error.message.trimEnd()}\n`);
     process.exitCode = 1;
   }
 }

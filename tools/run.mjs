@@ -75,6 +75,8 @@ if (!existsSync(installed)) {
 }
 const entry = resolve(root, file);
 process.argv = [process.argv[0], entry, ...args];
+// The AWS SDK tells everybody about the next Node; package.json says which we support.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
 if (entry === join(root, "main.ts")) {
   const outfile = join(output, "main.cjs");

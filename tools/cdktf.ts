@@ -1,0 +1,77 @@
+import { spawn } from "node:child_process";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { projectRoot, UserError } from "./project";
+import { cdktfSwitches, terraformEnvironment } from "./toolchain";
+
+export interface RunOptions {
+  /** Folder that holds cdktf.json and terraform.tfvars. @default - this one */
+  readonly cwd?: string;
+  /** Beside the process's own. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** File that gets everything the command prints. @default - it is printed here */
+  readonly logFile?: string;
+  /** Gets each line that the command prints. @default - nobody */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+/** Runs a command, in the environment that `cdktf` and Terraform need. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const { cwd, env, logFile, onLine } = options;
+  const bin = join(projectRoot(), "node_modules/.bin");
+  const tools = await terraformEnvironment();
+  const all = {
+    ...process.env,
+    ...tools,
+    ...env,
+    PATH: `${bin}${delimiter}${tools.PATH ?? process.env.PATH}`,
+  };
+  const quiet = logFile !== undefined || onLine !== undefined;
+  const child = spawn(command, args, {
+    cwd,
+    env: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
+    stdio: ["inherit", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+  });
+  const output: string[] = [];
+  if (logFile) mkdirSync(dirname(logFile), { recursive: true });
+  const log = logFile ? createWriteStream(logFile, { flags: "a" }) : undefined;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      log?.write(chunk);
+      output.push(chunk.toString());
+      for (const line of chunk.toString().split("\n")) if (line.trim()) onLine?.(line.trim());
+    });
+  }
+  const exitCode = await new Promise<number>((resolve, reject) => {
+    child.on("error", (error) => reject(new UserError(`${command} does not run: ${error.message}`)));
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+  log?.end();
+  return { exitCode, output: output.join("") };
+}
+
+/** `cdktf deploy` or `destroy`, without questions. @throws UserError with the end of what it printed */
+export async function cdktf(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const [command = ""] = args;
+  const switches = command === "synth" ? [] : ["--auto-approve", ...cdktfSwitches()];
+  const result = await run("cdktf", [...args, ...switches], options);
+  if (result.exitCode !== 0) {
+    const where = options.logFile ? ` All of it: ${options.logFile}` : "";
+    throw new UserError(`cdktf ${args.join(" ")} failed.${where}\n${tail(result.output)}`);
+  }
+  return result;
+}
+
+/** The end of an output, where the error stands. */
+export function tail(output: string, lines = 30): string {
+  return output.trimEnd().split("\n").slice(-lines).join("\n");
+}

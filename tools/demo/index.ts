@@ -1,0 +1,217 @@
+import { once } from "node:events";
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseArgs, stripVTControlCharacters } from "node:util";
+import {
+  type DefaultRenderer,
+  Listr,
+  type ListrTask,
+  type ListrTaskWrapper,
+  PRESET_TIMER,
+  type SimpleRenderer,
+} from "listr2";
+import { readSettings, type Settings } from "../../settings";
+import { cdktf, run, tail } from "../cdktf";
+import { type LocalAws, startLocalAws } from "../emulator";
+import { projectRoot, runCommand, UserError } from "../project";
+import { motoServer, providerMirror, terraform } from "../toolchain";
+import { readOutputs, type StackSummary, summarize, table } from "./summary";
+
+/** Made up, of a token's form: nobody at GitHub is asked about it. */
+const TOKEN = `ghp_${"LocalAws".repeat(5)}`.slice(0, 40);
+
+/** More at once are slower on two cores: each Terraform and its provider take half a gigabyte. */
+const SIDE_BY_SIDE = 2;
+
+type Wrapper = ListrTaskWrapper<object, typeof DefaultRenderer, typeof SimpleRenderer>;
+
+/** The example settings, deployed to Local AWS in a folder of their own. */
+class Demo {
+  private readonly root = projectRoot();
+  /** Where the commands run, with settings and a cdktf.json as a user's project has them. */
+  private readonly folder = join(this.root, ".slipway/demo");
+  private readonly log = join(this.folder, "demo.log");
+  private settings!: Settings;
+  private aws?: LocalAws;
+  readonly stacks: StackSummary[] = [];
+
+  tasks(destroy: boolean): ListrTask[] {
+    return [
+      { title: "Terraform and the emulator", task: (_, task) => this.findTools(task) },
+      { title: "Local AWS", task: (_, task) => this.startAws(task) },
+      { title: "bootstrap", task: (_, task) => this.npm("bootstrap", [], task) },
+      { title: "access-*, delivery", task: (_, task) => this.deploy(["access-*", "delivery"], task) },
+      { title: "connect", task: (_, task) => this.npm("connect", [], task) },
+      {
+        title: "pipeline-*, environments",
+        task: (_, task) => this.deploy(["pipeline-*", ...Object.keys(this.settings.environments)], task),
+      },
+      { title: "Plans again: every one must be empty", task: (_, task) => this.planAll(task) },
+      ...(destroy
+        ? [
+            { title: "destroy *", task: (_: object, task: Wrapper) => this.cdktf(["destroy", "*"], task) },
+            {
+              title: "destroy bootstrap",
+              task: (_: object, task: Wrapper) => this.npm("bootstrap", ["--destroy"], task),
+            },
+          ]
+        : []),
+    ];
+  }
+
+  get endpoint(): string {
+    return this.aws?.endpoint ?? "";
+  }
+
+  async stop(): Promise<void> {
+    await this.aws?.stop();
+  }
+
+  private async findTools(task: Wrapper): Promise<void> {
+    const { version, path } = await terraform();
+    await motoServer();
+    task.title += `: Terraform ${version} (${path}), provider from ${providerMirror() ? "a mirror" : "its registry"}`;
+  }
+
+  private async startAws(task: Wrapper): Promise<void> {
+    const example = join(this.root, "terraform.tfvars.example");
+    this.settings = await readSettings(example, { cacheFolder: join(this.root, ".slipway/cache") });
+    // Local AWS keeps nothing from one run to the next, so neither do we.
+    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(
+      join(this.root, ".slipway/bootstrap", `${this.settings.account}-${this.settings.region}.tfstate`),
+      { force: true },
+    );
+    mkdirSync(this.folder, { recursive: true });
+    copyFileSync(example, join(this.folder, "terraform.tfvars"));
+    const runner = relative(this.folder, join(this.root, "tools/run.mjs"));
+    writeFileSync(
+      join(this.folder, "cdktf.json"),
+      JSON.stringify({
+        language: "typescript",
+        app: `node ${runner} main.ts`,
+        projectId: "demo",
+        sendCrashReports: "false",
+      }),
+    );
+    this.aws = await startLocalAws({ account: this.settings.account, motoServer: await motoServer() });
+    task.title += ` at ${this.aws.endpoint}`;
+  }
+
+  private npm(script: string, args: string[], task: Wrapper): Promise<void> {
+    const file = `tools/${script}/index.ts`;
+    return this.run(process.execPath, [join(this.root, "tools/run.mjs"), file, ...args], task);
+  }
+
+  private deploy(stacks: string[], task: Wrapper): Promise<void> {
+    return this.cdktf(["deploy", ...stacks], task);
+  }
+
+  private async cdktf(args: string[], task: Wrapper): Promise<void> {
+    await cdktf([...args, "--parallelism", String(SIDE_BY_SIDE)], this.options(task));
+  }
+
+  private async run(command: string, args: string[], task: Wrapper): Promise<void> {
+    const { exitCode, output } = await run(command, args, this.options(task));
+    if (exitCode !== 0) throw new UserError(`${tail(output)}\nAll of it: ${this.log}`);
+  }
+
+  /** The caller's own account must not be within reach. */
+  private options(task?: Wrapper) {
+    const env: Record<string, string | undefined> = {
+      AWS_ENDPOINT_URL: this.endpoint,
+      AWS_ACCESS_KEY_ID: "local",
+      AWS_SECRET_ACCESS_KEY: "local",
+      AWS_REGION: this.settings.region,
+      GITHUB_TOKEN: TOKEN,
+      NO_COLOR: "1",
+      FORCE_COLOR: undefined,
+    };
+    for (const name of [
+      "AWS_PROFILE",
+      "AWS_DEFAULT_PROFILE",
+      "AWS_SESSION_TOKEN",
+      "AWS_DEFAULT_REGION",
+      "AWS_CA_BUNDLE",
+    ]) {
+      env[name] = undefined;
+    }
+    const onLine = (line: string) => {
+      // Where nothing can be overwritten, each line would stay: the log has them.
+      if (task && process.stdout.isTTY) task.output = stripVTControlCharacters(line).slice(0, 120);
+    };
+    return { cwd: this.folder, env, logFile: this.log, onLine };
+  }
+
+  private async planAll(task: Wrapper): Promise<void> {
+    const folders = ["cdktf.out", ".slipway/bootstrap.out"].flatMap((output) => {
+      const stacks = join(this.folder, output, "stacks");
+      return readdirSync(stacks).map((name) => ({ name, cwd: join(stacks, name) }));
+    });
+    const queue = [...folders];
+    const changed: string[] = [];
+    const work = async () => {
+      for (let stack = queue.shift(); stack; stack = queue.shift()) {
+        if (!(await this.plan(stack.name, stack.cwd))) changed.push(stack.name);
+      }
+    };
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+    if (changed.length)
+      throw new UserError(
+        `The plans of ${changed.join(", ")} are not empty. What they would change: ${this.log}`,
+      );
+    this.stacks.sort((a, b) => a.name.localeCompare(b.name));
+    task.title += ` (${folders.length} are)`;
+  }
+
+  /** @returns whether the plan is empty */
+  private async plan(name: string, cwd: string): Promise<boolean> {
+    const { path } = await terraform();
+    const options = { ...this.options(), cwd };
+    const { exitCode, output } = await run(
+      path,
+      ["plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock=false"],
+      options,
+    );
+    if (exitCode === 1) throw new UserError(`${name} cannot be planned:\n${tail(output)}`);
+    const outputs = await run(path, ["output", "-json", "-no-color"], options);
+    const state = await run(path, ["state", "list", "-no-color"], options);
+    this.stacks.push(summarize(name, this.settings, state.output, readOutputs(outputs.output)));
+    return exitCode === 0;
+  }
+}
+
+runCommand(async () => {
+  const { values } = parseArgs({ options: { destroy: { type: "boolean", default: false } } });
+  const demo = new Demo();
+  let stopped = false;
+  const interrupted = once(process, "SIGINT").then(() => {
+    stopped = true;
+  });
+  process.once("SIGTERM", () => process.emit("SIGINT"));
+  try {
+    const tasks = new Listr(demo.tasks(values.destroy), {
+      rendererOptions: { timer: PRESET_TIMER },
+      fallbackRendererOptions: { timer: PRESET_TIMER },
+    });
+    await Promise.race([
+      tasks.run().catch((error: Error) => {
+        throw stopped ? new UserError("Stopped.") : new UserError(error.message);
+      }),
+      interrupted.then(() => {
+        throw new UserError("Stopped.");
+      }),
+    ]);
+    console.log(`\n${table(demo.stacks)}\n`);
+    if (values.destroy) return 0;
+    console.log(`Local AWS runs until Ctrl-C, and forgets everything then. To look around, in another terminal:
+
+  export AWS_ENDPOINT_URL=${demo.endpoint}
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=eu-west-1
+  aws codepipeline get-pipeline --name hello-main`);
+    await interrupted;
+    return 0;
+  } finally {
+    await demo.stop();
+  }
+});

@@ -1,0 +1,24 @@
+import { once } from "node:events";
+import { parseArgs } from "node:util";
+import { runCommand, UserError } from "../project";
+import { motoServer } from "../toolchain";
+import { startLocalAws } from "./index";
+
+/** `npm run local-aws -- [--port N] [--account N]`: Local AWS by itself, until Ctrl-C. */
+runCommand(async () => {
+  const { values } = parseArgs({
+    options: { port: { type: "string", default: "0" }, account: { type: "string", default: "111111111111" } },
+  });
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new UserError(`--port ${values.port} is not a port.`);
+  if (!/^\d{12}$/.test(values.account)) throw new UserError(`--account ${values.account} is not 12 digits.`);
+  const local = await startLocalAws({ account: values.account, motoServer: await motoServer(), port });
+  console.log(`Local AWS runs, as account ${values.account}. Ctrl-C ends it. To use it elsewhere:
+
+  export AWS_ENDPOINT_URL=${local.endpoint}
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=eu-west-1`);
+  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  await local.stop();
+  return 0;
+});

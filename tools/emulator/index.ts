@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { UserError } from "../project";
+import { createGateway } from "./gateway";
+
+export interface LocalAwsProps {
+  /** The account of credentials that no role was assumed with. */
+  readonly account: string;
+  /** Path of `moto_server`. */
+  readonly motoServer: string;
+  /** @default - a free one */
+  readonly port?: number;
+}
+
+export interface LocalAws {
+  /** For AWS_ENDPOINT_URL. */
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+/** How long moto may take to answer for the first time, in milliseconds. */
+const START_MILLISECONDS = 60_000;
+
+/**
+ * Starts Local AWS on 127.0.0.1. It keeps everything in memory, and ends with the process that started it.
+ *
+ * @throws UserError where the port is taken, or moto does not start
+ */
+export async function startLocalAws({ account, motoServer, port = 0 }: LocalAwsProps): Promise<LocalAws> {
+  const motoPort = await freePort();
+  const moto = await startMoto(motoServer, motoPort);
+  const gateway = createGateway({ account, motoPort });
+  gateway.listen(port, "127.0.0.1");
+  try {
+    await once(gateway, "listening");
+  } catch (error) {
+    await endMoto(moto);
+    throw new UserError(
+      `Port ${port} cannot be used for Local AWS (${(error as NodeJS.ErrnoException).code}): name another, or none.`,
+    );
+  }
+  return {
+    endpoint: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`,
+    async stop() {
+      gateway.closeAllConnections();
+      gateway.close();
+      await endMoto(moto);
+    },
+  };
+}
+
+/**
+ * Between us and moto: its standard input closes however we end, also by kill -9, and it then ends moto.
+ */
+const KEEPER = `
+const { spawn } = require("node:child_process");
+const [command, ...args] = process.argv.slice(1);
+const moto = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
+const end = () => { moto.kill(); };
+process.stdin.resume().on("end", end).on("error", end);
+process.on("SIGTERM", end).on("SIGINT", () => {});
+moto.on("error", (error) => { console.error(error.message); process.exit(1); });
+moto.on("exit", (code) => process.exit(code ?? 0));
+`;
+
+async function startMoto(motoServer: string, port: number): Promise<ChildProcess> {
+  const output: string[] = [];
+  const moto = spawn(process.execPath, ["-e", KEEPER, motoServer, "-H", "127.0.0.1", "-p", String(port)], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  for (const stream of [moto.stdout, moto.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      output.push(chunk.toString());
+      if (output.length > 50) output.shift();
+    });
+  }
+  let ended = false;
+  moto.once("error", (error) => {
+    ended = true;
+    output.push(error.message);
+  });
+  moto.once("exit", () => {
+    ended = true;
+  });
+  const deadline = Date.now() + START_MILLISECONDS;
+  while (!ended && Date.now() < deadline) {
+    const answers = await fetch(`http://127.0.0.1:${port}/moto-api/`).then(
+      () => true,
+      () => false,
+    );
+    if (answers) return moto;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await endMoto(moto);
+  throw new UserError(
+    `moto (${motoServer}) did not start:\n${output.join("").trimEnd().split("\n").slice(-15).join("\n")}`,
+  );
+}
+
+async function endMoto(moto: ChildProcess): Promise<void> {
+  if (moto.exitCode !== null || moto.signalCode !== null || moto.pid === undefined) return;
+  moto.kill();
+  await once(moto, "exit");
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
