@@ -98,8 +98,9 @@ export class Source extends Construct {
       lifecycle: {
         postcondition: [
           {
-            condition: "${length(self.versions) > 0}",
-            errorMessage: `The GitHub token is not there yet: run npm run connect, then deploy again.`,
+            // Of a secret without a version the provider gives null, not an empty list.
+            condition: "${try(length(self.versions), 0) > 0}",
+            errorMessage: "The GitHub token is not there yet: run npm run connect, then deploy again.",
           },
         ],
       },

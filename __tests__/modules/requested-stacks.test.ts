@@ -12,9 +12,12 @@ test.each([
   expect(deployPatterns(command)).toEqual(patterns);
 });
 
-test.each(["node cdktf destroy *", "node cdktf synth", "npm test", "sh -c node tools/run.mjs main.ts", ""])(
-  "keeps the whole order for %p",
-  (command) => {
-    expect(deployPatterns(command)).toBeUndefined();
-  },
-);
+test.each([
+  "node cdktf destroy *",
+  "node cdktf synth",
+  "npm test",
+  "sh -c node tools/run.mjs main.ts",
+  "",
+])("keeps the whole order for %p", (command) => {
+  expect(deployPatterns(command)).toBeUndefined();
+});

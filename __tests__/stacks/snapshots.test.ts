@@ -18,9 +18,14 @@ test("the example settings make these stacks", () => {
   ]);
 });
 
-test.each(["access-dev", "access-prod", "bootstrap", "delivery", "dev", "pipeline-main", "prod"])(
-  "%s is what it was",
-  (name) => {
-    expect(normalize(stacks[name]!)).toMatchSnapshot();
-  },
-);
+test.each([
+  "access-dev",
+  "access-prod",
+  "bootstrap",
+  "delivery",
+  "dev",
+  "pipeline-main",
+  "prod",
+])("%s is what it was", (name) => {
+  expect(normalize(stacks[name]!)).toMatchSnapshot();
+});
