@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createGateway } from "../../tools/emulator/gateway";
+import { createGateway } from "../../tools/local-aws/gateway";
 
 const BUILD = "111111111111";
 
@@ -45,7 +45,7 @@ async function call(target: string, input: unknown, key?: string, region?: strin
     headers: { "x-amz-target": target, authorization: authorization("any", key, region) },
     body: JSON.stringify(input),
   });
-  return { status: response.status, ...((await response.json()) as Record<string, never>) } as Record<
+  return { status: response.status, ...((await response.json()) as Record<string, unknown>) } as Record<
     string,
     never
   >;

@@ -12,7 +12,7 @@ import {
 } from "listr2";
 import { readSettings, type Settings } from "../../settings";
 import { cdktf, run, tail } from "../cdktf";
-import { type LocalAws, startLocalAws } from "../emulator";
+import { type LocalAws, startLocalAws } from "../local-aws";
 import { projectRoot, runCommand, UserError } from "../project";
 import { motoServer, providerMirror, terraform } from "../toolchain";
 import { readOutputs, type StackSummary, summarize, table } from "./summary";

@@ -8,10 +8,13 @@ import { AwsError, type AwsRequest, answerError } from "./aws-request";
  *   everybody out. They are kept and given back as they are; moto gets what they allow, which it wants to see
  *   before it lets a bucket take access logs.
  * - Notifications to EventBridge alone: moto forgets them, and each plan would switch them on again.
+ * - Suspended versioning: moto then fails to delete the markers that stand for deleted objects, and with them a
+ *   bucket that Terraform empties. It is told to the client, and not to moto.
  */
 export class BucketQuirks {
   private readonly policies = new Map<string, Buffer>();
   private readonly notifications = new Map<string, Buffer>();
+  private readonly suspended = new Map<string, Buffer>();
 
   /** Answers the request where it is about one of the parts; tells whether it did. */
   answer(request: AwsRequest, response: ServerResponse): boolean {
@@ -22,6 +25,7 @@ export class BucketQuirks {
       this.keep(this.policies, bucket, request, response, "NoSuchBucketPolicy");
       return true;
     }
+    if (searchParams.has("versioning")) return this.suspend(bucket, request, response);
     if (searchParams.has("notification")) {
       this.keep(this.notifications, bucket, request, response);
       return true;
@@ -44,6 +48,21 @@ export class BucketQuirks {
   forget(bucket: string): void {
     this.policies.delete(bucket);
     this.notifications.delete(bucket);
+    this.suspended.delete(bucket);
+  }
+
+  private suspend(bucket: string, { method, body }: AwsRequest, response: ServerResponse): boolean {
+    if (method === "PUT") {
+      if (!body.includes(">Suspended<")) {
+        this.suspended.delete(bucket);
+        return false;
+      }
+      this.suspended.set(bucket, body);
+    }
+    const content = this.suspended.get(bucket);
+    if (!content) return false;
+    response.writeHead(200, { "content-type": "application/xml" }).end(method === "PUT" ? "" : content);
+    return true;
   }
 
   private keep(

@@ -1,0 +1,84 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { projectRoot, runCommand, UserError } from "../project";
+
+const root = projectRoot();
+
+interface Measurement {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: "s" | "×";
+  readonly budget: number;
+}
+
+/** Seconds that a command takes. @throws UserError where it fails: a failure is quick, and no figure */
+function seconds(command: string, args: readonly string[], cwd: string): number {
+  const started = performance.now();
+  const { status, stderr } = spawnSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  if (status !== 0) throw new UserError(`${command} ${args.join(" ")} failed:\n${stderr}`);
+  return (performance.now() - started) / 1000;
+}
+
+const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/**
+ * Synth as cdktf runs it, against the bundle that it makes by itself: in turn, because the machine's speed drifts
+ * and only the ratio means something elsewhere.
+ */
+function synth(runs: number): Measurement[] {
+  const folder = mkdtempSync(join(tmpdir(), "slipway-bench-"));
+  copyFileSync(join(root, "terraform.tfvars.example"), join(folder, "terraform.tfvars"));
+  const fromSource = () => seconds(process.execPath, [join(root, "tools/run.mjs"), "main.ts"], folder);
+  // The bundle finds the project by the path of main.ts, as its first argument.
+  const plain = () =>
+    seconds(
+      process.execPath,
+      [
+        "-e",
+        `process.argv[1]=${JSON.stringify(join(root, "main.ts"))};require(${JSON.stringify(join(root, ".slipway/build/main.cjs"))})`,
+      ],
+      folder,
+    );
+  fromSource();
+  plain();
+  const pairs = Array.from({ length: runs }, () => [fromSource(), plain()] as const);
+  return [
+    { what: "synth from source", value: median(pairs.map(([a]) => a)), unit: "s", budget: 2 },
+    {
+      what: "synth from source / its bundle",
+      value: median(pairs.map(([a, b]) => a / b)),
+      unit: "×",
+      budget: 1.5,
+    },
+  ];
+}
+
+/** `npm run bench [-- --demo]`: what this project promises of its speed, and what it is. */
+runCommand(async () => {
+  const { values } = parseArgs({
+    options: { demo: { type: "boolean", default: false }, runs: { type: "string", default: "7" } },
+  });
+  const measurements = synth(Number(values.runs));
+  measurements.push({
+    what: "npm run test:unit",
+    value: seconds("npm", ["run", "test:unit"], root),
+    unit: "s",
+    budget: 20,
+  });
+  if (values.demo) {
+    const value = seconds(process.execPath, [join(root, "tools/demo.mjs"), "--destroy"], root);
+    measurements.push({ what: "npm run demo -- --destroy", value, unit: "s", budget: 480 });
+  }
+  for (const { what, value, unit, budget } of measurements) {
+    const verdict = value <= budget ? "" : "  over its budget";
+    console.log(`${what.padEnd(32)} ${value.toFixed(2).padStart(8)} ${unit}  (budget ${budget})${verdict}`);
+  }
+  return measurements.some(({ value, budget }) => value > budget) ? 1 : 0;
+});
