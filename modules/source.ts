@@ -99,6 +99,7 @@ export class Source extends Construct {
         postcondition: [
           {
             // Of a secret without a version the provider gives null, not an empty list.
+            // biome-ignore lint/suspicious/noTemplateCurlyInString: Terraform's, not JavaScript's.
             condition: "${try(length(self.versions), 0) > 0}",
             errorMessage: "The GitHub token is not there yet: run npm run connect, then deploy again.",
           },
