@@ -1,5 +1,6 @@
 import { accessNames, environmentPrefix, policyArn } from "./arns";
 import type { Statement } from "./iam";
+import { KEY_USE } from "./key";
 
 /** What the roles of an environment are for, and where their rights end. */
 export interface Reach {
@@ -324,12 +325,7 @@ export function boundaryStatements(): Statement[] {
         "ecs:*",
         "elasticloadbalancing:*",
         "events:PutEvents",
-        "kms:Decrypt",
-        "kms:DescribeKey",
-        "kms:Encrypt",
-        "kms:GenerateDataKey",
-        "kms:ReEncryptFrom",
-        "kms:ReEncryptTo",
+        ...KEY_USE,
         "lambda:InvokeFunction",
         "logs:*",
         "s3:*",

@@ -14,7 +14,8 @@ export interface KeyProps {
   readonly region: string;
 }
 
-const USE = [
+/** What using a key for encryption takes. */
+export const KEY_USE = [
   "kms:Decrypt",
   "kms:DescribeKey",
   "kms:Encrypt",
@@ -97,11 +98,11 @@ export class Key extends Construct implements IKey {
   }
 
   private allowPrincipals(who: Pick<Statement, "principals" | "conditions">): this {
-    this.statements.push({ actions: USE, resources: ["*"], reason: ITSELF, ...who });
+    this.statements.push({ actions: KEY_USE, resources: ["*"], reason: ITSELF, ...who });
     return this;
   }
 }
 
 function grantKeyUse(grantee: Grantee, arn: string): void {
-  grantee.allow({ actions: USE, resources: [arn] });
+  grantee.allow({ actions: KEY_USE, resources: [arn] });
 }

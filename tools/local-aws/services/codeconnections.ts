@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AwsError } from "../aws-request";
-import { type Scope, type Service, Store, Tags, tagPairs, text } from "./service";
+import { type Scope, type Service, Store, Tags, tagOperations, tagPairs, text } from "./service";
 
 interface Connection {
   readonly ConnectionArn: string;
@@ -45,17 +45,7 @@ export function codeconnections(name: "codeconnections" | "codestar-connections"
         tags.forget(arn);
         return {};
       },
-      ListTagsForResource: (input) => ({
-        Tags: tags.of(text(input, "ResourceArn")).map(([Key, Value]) => ({ Key, Value })),
-      }),
-      TagResource(input) {
-        tags.put(text(input, "ResourceArn"), tagPairs(input.Tags));
-        return {};
-      },
-      UntagResource(input) {
-        tags.remove(text(input, "ResourceArn"), (input.TagKeys as string[]) ?? []);
-        return {};
-      },
+      ...tagOperations(tags, "PascalCase"),
     },
   };
 }

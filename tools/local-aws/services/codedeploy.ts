@@ -1,6 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { AwsError } from "../aws-request";
-import { type Input, now, type Scope, type Service, Store, Tags, tagPairs, text } from "./service";
+import {
+  type Input,
+  now,
+  type Scope,
+  type Service,
+  Store,
+  Tags,
+  tagOperations,
+  tagPairs,
+  text,
+} from "./service";
 
 interface Application {
   readonly applicationId: string;
@@ -134,17 +144,7 @@ export function codedeploy(): Service {
           },
         };
       },
-      ListTagsForResource: (input) => ({
-        Tags: tags.of(text(input, "ResourceArn")).map(([Key, Value]) => ({ Key, Value })),
-      }),
-      TagResource(input) {
-        tags.put(text(input, "ResourceArn"), tagPairs(input.Tags));
-        return {};
-      },
-      UntagResource(input) {
-        tags.remove(text(input, "ResourceArn"), (input.TagKeys as string[]) ?? []);
-        return {};
-      },
+      ...tagOperations(tags, "PascalCase"),
     },
   };
 }

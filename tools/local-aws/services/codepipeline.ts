@@ -1,5 +1,15 @@
 import { AwsError } from "../aws-request";
-import { type Input, now, type Scope, type Service, Store, Tags, tagPairs, text } from "./service";
+import {
+  type Input,
+  now,
+  type Scope,
+  type Service,
+  Store,
+  Tags,
+  tagOperations,
+  tagPairs,
+  text,
+} from "./service";
 
 interface Declaration {
   name: string;
@@ -85,17 +95,7 @@ export function codepipeline(): Service {
           })),
         };
       },
-      ListTagsForResource: (input) => ({
-        tags: tags.of(text(input, "resourceArn")).map(([key, value]) => ({ key, value })),
-      }),
-      TagResource(input) {
-        tags.put(text(input, "resourceArn"), tagPairs(input.tags));
-        return {};
-      },
-      UntagResource(input) {
-        tags.remove(text(input, "resourceArn"), (input.tagKeys as string[]) ?? []);
-        return {};
-      },
+      ...tagOperations(tags, "camelCase"),
     },
   };
 }

@@ -55,6 +55,27 @@ export class Tags {
   }
 }
 
+/** The tag operations that most services have, in the case that the service writes its fields in. */
+export function tagOperations(tags: Tags, fields: "camelCase" | "PascalCase"): Record<string, Operation> {
+  const named = (name: string) => (fields === "PascalCase" ? name[0]!.toUpperCase() + name.slice(1) : name);
+  const arnOf = (input: Input) => text(input, named("resourceArn"));
+  return {
+    ListTagsForResource: (input) => ({
+      [named("tags")]: tags
+        .of(arnOf(input))
+        .map(([key, value]) => ({ [named("key")]: key, [named("value")]: value })),
+    }),
+    TagResource(input) {
+      tags.put(arnOf(input), tagPairs(input[named("tags")]));
+      return {};
+    },
+    UntagResource(input) {
+      tags.remove(arnOf(input), (input[named("tagKeys")] as string[]) ?? []);
+      return {};
+    },
+  };
+}
+
 /** Tags as most services write them: `[{ key, value }]`, in the case that the service has. */
 export function tagPairs(value: unknown): [string, string][] {
   if (!Array.isArray(value)) return [];
