@@ -9,9 +9,19 @@ import { physicalName } from "./naming";
 export interface Buildspec {
   readonly version: 0.2;
   readonly env?: { readonly variables?: Readonly<Record<string, string>> };
-  readonly phases: Readonly<Record<string, { readonly commands: readonly string[] }>>;
+  readonly phases: {
+    readonly install?: Phase;
+    readonly build: Phase;
+  };
   readonly artifacts?: { readonly files: readonly string[] };
 }
+
+interface Phase {
+  readonly commands: readonly string[];
+}
+
+/** Named, because what an image takes by default changes with time. */
+const RUNTIMES = { nodejs: 22 };
 
 export interface BuildProjectProps {
   readonly name: string;
@@ -52,7 +62,7 @@ export class BuildProject extends Construct {
       encryptionKey: props.key.arn,
       buildTimeout: props.timeoutMinutes ?? 30,
       artifacts: { type: "CODEPIPELINE" },
-      source: { type: "CODEPIPELINE", buildspec: JSON.stringify(props.buildspec, null, 2) },
+      source: { type: "CODEPIPELINE", buildspec: JSON.stringify(withRuntimes(props.buildspec), null, 2) },
       environment: {
         type: "LINUX_CONTAINER",
         computeType: "BUILD_GENERAL1_MEDIUM",
@@ -65,4 +75,9 @@ export class BuildProject extends Construct {
     this.name = project.name;
     this.arn = project.arn;
   }
+}
+
+/** CodeBuild takes runtimes in the install phase alone. */
+function withRuntimes({ phases, ...rest }: Buildspec) {
+  return { ...rest, phases: { ...phases, install: { "runtime-versions": RUNTIMES, ...phases.install } } };
 }
