@@ -194,8 +194,10 @@ test("CodeDeploy and CodeBuild answer times as numbers", async () => {
   expect(typeof (reportGroup as { created: unknown }).created).toBe("number");
 });
 
-test("a connection waits for its handshake", async () => {
-  const target = "com.amazonaws.codeconnections.CodeConnections_20231201";
+test.each([
+  "com.amazonaws.codeconnections.CodeConnections_20231201",
+  "CodeStar_connections_20191201",
+])("a connection waits for its handshake, asked for as %s", async (target) => {
   const { ConnectionArn } = await call(`${target}.CreateConnection`, {
     ConnectionName: "c",
     ProviderType: "GitHub",

@@ -83,19 +83,17 @@ function createServices(): Map<string, Service> {
     codepipeline(),
     codebuild(),
     codedeploy(),
-    codeconnections("codeconnections", "com.amazonaws.codeconnections.CodeConnections_20231201"),
-    codeconnections(
-      "codestar-connections",
-      "com.amazonaws.codestar.connections.CodeStar_connections_20191201",
-    ),
+    codeconnections("codeconnections", "CodeConnections_20231201"),
+    codeconnections("codestar-connections", "CodeStar_connections_20191201"),
     autoscaling(),
   ];
   return new Map(all.flatMap((service) => service.targets.map((target) => [target, service] as const)));
 }
 
+/** Service and operation of a target. Some clients write a package before the service, and others none. */
 function splitTarget(target: string): [string, string] {
-  const dot = target.lastIndexOf(".");
-  return dot < 0 ? ["", ""] : [target.slice(0, dot), target.slice(dot + 1)];
+  const [service = "", operation = ""] = target.split(".").slice(-2);
+  return [service, operation];
 }
 
 async function readBody(message: IncomingMessage): Promise<Buffer> {
