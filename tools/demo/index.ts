@@ -191,6 +191,8 @@ runCommand(async () => {
   process.once("SIGTERM", () => process.emit("SIGINT"));
   try {
     const tasks = new Listr(demo.tasks(values.destroy), {
+      // Ctrl-C is ours: it stops Local AWS too.
+      registerSignalListeners: false,
       rendererOptions: { timer: PRESET_TIMER },
       fallbackRendererOptions: { timer: PRESET_TIMER },
     });
