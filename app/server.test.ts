@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
@@ -82,10 +82,49 @@ describe("the process", () => {
     expect((await once(app, "exit"))[0]).toBe(0);
   });
 
-  test("fails when PORT is no port, and says so", async () => {
-    const app = start({ PORT: "http" });
+  test.each([
+    "SIGTERM",
+    "SIGINT",
+  ] as const)("ends at once on %s when nobody waits for an answer", async (signal) => {
+    const app = start({ PORT: "0" });
+    const [line] = await once(app.stdout, "data");
+    const { port } = JSON.parse(String(line)).address;
+    // One that was answered and is kept, and one that never asked.
+    const kept = connect(port, "127.0.0.1");
+    kept.write("GET /health HTTP/1.1\r\nhost: a\r\n\r\n");
+    expect(String((await once(kept, "data"))[0])).toMatch(/^HTTP\/1\.1 200/);
+    const silent = connect(port, "127.0.0.1").on("error", () => {});
+    await once(silent, "connect");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const started = Date.now();
+    app.kill(signal);
+    expect((await once(app, "exit"))[0]).toBe(0);
+    expect(Date.now() - started).toBeLessThan(3000);
+    kept.destroy();
+    silent.destroy();
+  });
+
+  test.each([
+    "http",
+    "",
+    "70000",
+    "-1",
+    "80.5",
+  ])("fails when PORT is %p, which is no port, and says so", async (PORT) => {
+    const app = start({ PORT });
     const [message] = await once(app.stderr, "data");
-    expect(String(message)).toContain("PORT=http is not a port");
+    expect(String(message)).toContain(`PORT=${PORT} is not a port`);
     expect((await once(app, "exit"))[0]).toBe(1);
+  });
+
+  test("fails when the port is taken, without a trace", async () => {
+    const other = createServer().listen(0);
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const app = start({ PORT: String(port) });
+    const [message] = await once(app.stderr, "data");
+    expect(String(message)).toMatch(new RegExp(`^Port ${port} cannot be listened on: .*EADDRINUSE.*\n$`));
+    expect((await once(app, "exit"))[0]).toBe(1);
+    other.close();
   });
 });

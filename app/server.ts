@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { hostname } from "node:os";
 
 export interface AppProps {
@@ -9,8 +10,8 @@ export interface AppProps {
 export interface App {
   readonly server: Server;
   /**
-   * Takes no new work, and resolves when the last request is answered: health turns to 503, so that the load
-   * balancer looks elsewhere, and idle connections are closed.
+   * Takes no new work, and resolves when the last request is answered: no connection is accepted any more, those
+   * that wait for nothing are closed, and health says 503 to who is still connected.
    */
   stop(): Promise<void>;
 }
@@ -32,7 +33,8 @@ export function createApp({ log }: AppProps = {}): App {
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const started = performance.now();
     const [path = "/"] = (request.url ?? "/").split("?");
-    response.on("finish", () =>
+    // Also where the caller went away before it had the answer.
+    response.on("close", () =>
       log?.(
         JSON.stringify({
           method: request.method,
@@ -50,6 +52,11 @@ export function createApp({ log }: AppProps = {}): App {
       sendJson(response, 405, { message: "Only reading is possible." });
     } else route(response);
   });
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
 
   return {
     server,
@@ -58,6 +65,8 @@ export function createApp({ log }: AppProps = {}): App {
       return new Promise((resolve) => {
         server.close(() => resolve());
         server.closeIdleConnections();
+        // Node takes a connection that never sent anything for a request under way, and would wait a minute.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       });
     },
   };

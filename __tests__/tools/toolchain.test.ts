@@ -1,16 +1,26 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zipSync } from "fflate";
-import { providerMirror } from "../../tools/toolchain/mirror";
+import { cdktfSwitches, terraformEnvironment } from "../../tools/toolchain";
+import { PROVIDER_VERSION, providerMirror } from "../../tools/toolchain/mirror";
 import { motoServer } from "../../tools/toolchain/moto";
-import { fits, TERRAFORM_VERSION, terraform } from "../../tools/toolchain/terraform";
+import { fits, platformName, TERRAFORM_VERSION, terraform } from "../../tools/toolchain/terraform";
+import { ROOT } from "../support/settings";
 
-const PATH = process.env.PATH;
+const ENVIRONMENT = { ...process.env };
 let project: string;
 let bin: string;
 
@@ -22,12 +32,14 @@ beforeEach(() => {
   writeFileSync(join(project, "package.json"), '{"name": "slipway"}');
   jest.spyOn(process, "cwd").mockReturnValue(project);
   process.env.PATH = bin;
+  for (const name of ["TERRAFORM_BINARY_NAME", "TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR"])
+    delete process.env[name];
+  // One that is not there: the machine's own would be found otherwise.
+  process.env.SLIPWAY_PROVIDER_MIRROR = join(project, "mirror");
 });
 afterEach(() => {
   jest.restoreAllMocks();
-  process.env.PATH = PATH;
-  delete process.env.TERRAFORM_BINARY_NAME;
-  delete process.env.SLIPWAY_PROVIDER_MIRROR;
+  process.env = { ...ENVIRONMENT };
 });
 
 function program(name: string, script: string) {
@@ -46,27 +58,44 @@ test.each([
   expect(fits(version)).toBe(expected);
 });
 
+test.each([
+  ["linux", "x64", "linux_amd64"],
+  ["darwin", "arm64", "darwin_arm64"],
+  ["win32", "x64", "windows_amd64"],
+  ["freebsd", "x64", undefined],
+  ["linux", "s390x", undefined],
+])("%s on %s is %p", (system, processor, expected) => {
+  expect(platformName(system, processor)).toBe(expected);
+});
+
 describe("Terraform", () => {
   let server: Server;
   let releases: string;
   let files: Record<string, Uint8Array | string>;
+  let cutAfter: number | undefined;
   const folder = `/terraform/${TERRAFORM_VERSION}/terraform_${TERRAFORM_VERSION}`;
-  const platform = `${process.platform}_${process.arch === "arm64" ? "arm64" : "amd64"}`;
+  const platform = String(platformName());
   const archive = zipSync({
     terraform: new TextEncoder().encode("#!/bin/sh\necho fetched\n"),
     "LICENSE.txt": new Uint8Array(1),
   });
+  const sum = createHash("sha256").update(archive).digest("hex");
+  const pinned = { [platform]: sum };
 
   beforeEach(async () => {
-    const sum = createHash("sha256").update(archive).digest("hex");
     files = {
       [`${folder}_SHA256SUMS`]: `${sum}  terraform_${TERRAFORM_VERSION}_${platform}.zip\n`,
       [`${folder}_${platform}.zip`]: archive,
     };
+    cutAfter = undefined;
     server = createServer((request, response) => {
       const content = files[request.url ?? ""];
       if (content === undefined) response.writeHead(404).end();
-      else response.end(content);
+      else if (cutAfter === undefined) response.end(content);
+      else {
+        response.writeHead(200, { "content-length": content.length });
+        response.write(content.slice(0, cutAfter), () => response.destroy());
+      }
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
     releases = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -76,47 +105,107 @@ describe("Terraform", () => {
     server.close();
   });
 
-  const PATH_OF_FETCHED = () => join(project, `.slipway/tools/terraform-${TERRAFORM_VERSION}/terraform`);
+  const home = () => join(project, `.slipway/tools/terraform-${TERRAFORM_VERSION}`);
+  const own = () => ({
+    path: join(home(), "terraform"),
+    version: TERRAFORM_VERSION,
+    product: "Terraform",
+  });
 
   test("is taken from PATH where it fits", async () => {
     program("terraform", `echo '{"terraform_version": "1.12.2"}'`);
-    expect(await terraform(releases)).toEqual({ path: "terraform", version: "1.12.2" });
+    expect(await terraform({ releases })).toEqual({
+      path: "terraform",
+      version: "1.12.2",
+      product: "Terraform",
+      from: "PATH",
+    });
   });
 
   test("is fetched where the one on PATH is too old, and kept", async () => {
     program("terraform", `echo '{"terraform_version": "1.5.7"}'`);
-    expect(await terraform(releases)).toEqual({ path: PATH_OF_FETCHED(), version: TERRAFORM_VERSION });
-    expect(readFileSync(PATH_OF_FETCHED(), "utf8")).toContain("fetched");
+    expect(await terraform({ releases, checksums: pinned })).toEqual({ ...own(), from: "download" });
+    expect(readFileSync(own().path, "utf8")).toContain("fetched");
+    expect(readdirSync(home())).toEqual(["terraform"]);
     files = {};
-    expect(await terraform(releases)).toEqual({ path: PATH_OF_FETCHED(), version: TERRAFORM_VERSION });
+    expect(await terraform({ releases })).toEqual({ ...own(), from: "cache" });
   });
 
-  test("fails when what was fetched is not what its checksum says, and keeps nothing", async () => {
+  test("is held against the list of checksums where none is known", async () => {
+    expect((await terraform({ releases, checksums: {} })).from).toBe("download");
+  });
+
+  test("fails when a list says that another archive is right than is known", async () => {
+    files[`${folder}_${platform}.zip`] = zipSync({ terraform: new TextEncoder().encode("another") });
+    await expect(terraform({ releases, checksums: pinned })).rejects.toThrow(/not what its checksum says/);
+    // Nor are those of the real release.
+    await expect(terraform({ releases })).rejects.toThrow(/not what its checksum says/);
+    expect(existsSync(home())).toBe(false);
+  });
+
+  test.each([
+    { known: true },
+    { known: false },
+  ])("fails when the archive is cut short, and keeps nothing: %p", async ({ known }) => {
     files[`${folder}_${platform}.zip`] = archive.slice(0, -5);
-    await expect(terraform(releases)).rejects.toThrow(/not what its checksum says/);
-    expect(() => readFileSync(PATH_OF_FETCHED())).toThrow();
+    const checksums = known ? pinned : {};
+    await expect(terraform({ releases, checksums })).rejects.toThrow(/not what its checksum says/);
+    expect(existsSync(home())).toBe(false);
+  });
+
+  test("fails when the connection breaks off, and keeps nothing", async () => {
+    cutAfter = 20;
+    const error: Error = await terraform({ releases, checksums: pinned }).then(
+      () => new Error("fetched"),
+      (reason) => reason,
+    );
+    expect(error.name).toBe("UserError");
+    expect(error.message).toMatch(/could not be fetched.*by hand/s);
+    expect(existsSync(home())).toBe(false);
+  });
+
+  test("fails when the list of checksums has none for this machine", async () => {
+    files[`${folder}_SHA256SUMS`] = `${sum}  terraform_${TERRAFORM_VERSION}_plan9_mips.zip\n`;
+    await expect(terraform({ releases, checksums: {} })).rejects.toThrow(/There is no Terraform .* by hand/s);
   });
 
   test("fails with what to do by hand when the release is not there, or nothing is", async () => {
     files = {};
-    await expect(terraform(releases)).rejects.toThrow(/answers 404.*by hand/s);
-    await expect(terraform("http://127.0.0.1:1")).rejects.toThrow(/cannot be reached.*by hand/s);
+    await expect(terraform({ releases })).rejects.toThrow(/not on PATH.*answers 404.*by hand/s);
+    await expect(terraform({ releases: "http://127.0.0.1:1" })).rejects.toThrow(
+      /could not be fetched.*by hand/s,
+    );
+    program("terraform", `echo '{"terraform_version": "1.5.7"}'`);
+    await expect(terraform({ releases })).rejects.toThrow(/1\.5\.7 on PATH does not fit.*answers 404/s);
   });
 
-  test("fails when the one that was named does not fit", async () => {
+  test("may be OpenTofu, where it is named; one that does not fit fails", async () => {
     process.env.TERRAFORM_BINARY_NAME = "tofu";
-    await expect(terraform(releases)).rejects.toThrow(/TERRAFORM_BINARY_NAME=tofu: it does not run/);
+    await expect(terraform({ releases })).rejects.toThrow(/TERRAFORM_BINARY_NAME=tofu: it does not run/);
     program("tofu", `echo '{"terraform_version": "1.8.0"}'`);
-    await expect(terraform(releases)).rejects.toThrow(/its version 1\.8\.0 does not fit/);
-    program("tofu", `echo '{"terraform_version": "1.11.1"}'`);
-    expect(await terraform(releases)).toEqual({ path: "tofu", version: "1.11.1" });
+    await expect(terraform({ releases })).rejects.toThrow(/its version 1\.8\.0 does not fit/);
+    program("tofu", `[ -n "$2" ] && echo '{"terraform_version": "1.11.1"}' || echo OpenTofu v1.11.1`);
+    expect(await terraform({ releases })).toEqual({
+      path: "tofu",
+      version: "1.11.1",
+      product: "OpenTofu",
+      from: "PATH",
+    });
   });
 });
 
 describe("the emulator", () => {
-  test("is taken from PATH", async () => {
-    program("moto_server", "exit 0");
+  /** A Python that runs no script, but what `sitecustomize` would print. */
+  const moto = (version: string) => program("moto_server", `[ -n "$PYTHONPATH" ] && echo "moto ${version}"`);
+
+  test("is taken from PATH where its release fits", async () => {
+    moto("5.2.1");
     expect(await motoServer()).toBe("moto_server");
+  });
+
+  test.each(["4.2.14", "5.1.0", "6.0.0"])("is not taken from PATH where it is %s", async (version) => {
+    moto(version);
+    await expect(motoServer()).rejects.toThrow(/Python 3\.9 or newer/);
   });
 
   test("fails when there is no Python, and says how to get it", async () => {
@@ -131,15 +220,85 @@ describe("the emulator", () => {
   });
 
   test("fails with pip's words, and leaves nothing behind, when it cannot be installed", async () => {
-    program("python3", 'case "$1" in -c) echo 3.11;; *) echo "no network here" >&2; exit 1;; esac');
+    // A Python that makes the environment's folder with a Python that cannot install.
+    const broken = `printf '#!/bin/sh\\necho "no network here" >&2\\nexit 1\\n'`;
+    process.env.PATH = `${bin}:/usr/bin:/bin`;
+    program(
+      "python3",
+      `case "$1" in -c) echo 3.11;; *) mkdir -p "$3/bin"; ${broken} > "$3/bin/python"; chmod +x "$3/bin/python";; esac`,
+    );
+    program("moto_server", "exit 1");
     await expect(motoServer()).rejects.toThrow(/could not be installed:\s+no network here/);
+    expect(readdirSync(join(project, ".slipway/tools"))).toEqual([]);
   });
 });
 
-test("a mirror of providers is used only where it holds the AWS provider's version", () => {
-  const mirror = join(project, "mirror");
-  process.env.SLIPWAY_PROVIDER_MIRROR = mirror;
-  expect(providerMirror()).toBeUndefined();
-  mkdirSync(join(mirror, "registry.terraform.io/hashicorp/aws/5.100.0"), { recursive: true });
-  expect(providerMirror()).toBe(mirror);
+describe("the provider", () => {
+  const PROVIDER = `registry.terraform.io/hashicorp/aws/${PROVIDER_VERSION}`;
+  const mirror = () => join(project, "mirror");
+  const fill = (platform = platformName()) =>
+    mkdirSync(join(mirror(), PROVIDER, String(platform)), { recursive: true });
+  beforeEach(() => program("terraform", `echo '{"terraform_version": "1.11.4"}'`));
+
+  test("is of the version that its package is made for", () => {
+    const file = join(ROOT, "node_modules/@cdktf/provider-aws/package.json");
+    expect(JSON.parse(readFileSync(file, "utf8")).cdktf.provider.version).toBe(PROVIDER_VERSION);
+  });
+
+  test("comes from a mirror only where it holds that version for this machine", () => {
+    expect(providerMirror()).toBeUndefined();
+    fill("plan9_mips");
+    expect(providerMirror()).toBeUndefined();
+    fill();
+    expect(providerMirror()).toBe(mirror());
+  });
+
+  test("comes from the mirror, other providers from the registry, and nothing is kept in the home folder", async () => {
+    fill();
+    process.env.TF_CLI_CONFIG_FILE = join(project, "not-there");
+    const environment = await terraformEnvironment();
+    const file = join(project, ".slipway/terraform.rc");
+    expect(environment).toEqual({
+      CHECKPOINT_DISABLE: "1",
+      TERRAFORM_BINARY_NAME: "terraform",
+      TF_CLI_CONFIG_FILE: file,
+      CDKTF_DISABLE_PLUGIN_CACHE_ENV: "true",
+    });
+    const content = readFileSync(file, "utf8");
+    expect(content).toContain(
+      `path    = "${mirror()}"\n    include = ["registry.terraform.io/hashicorp/aws"]`,
+    );
+    expect(content).toContain('exclude = ["registry.terraform.io/hashicorp/aws"]');
+    expect(cdktfSwitches()).toEqual(["--skip-provider-lock"]);
+  });
+
+  test("comes from the registry, once for all stacks, where there is no mirror", async () => {
+    const cache = join(project, ".slipway/plugins");
+    expect(await terraformEnvironment()).toEqual({
+      CHECKPOINT_DISABLE: "1",
+      TERRAFORM_BINARY_NAME: "terraform",
+      TF_PLUGIN_CACHE_DIR: cache,
+    });
+    expect(existsSync(cache)).toBe(true);
+    expect(cdktfSwitches()).toEqual([]);
+  });
+
+  test("comes from where the user's own configuration says", async () => {
+    fill();
+    process.env.TF_CLI_CONFIG_FILE = join(project, "mine.rc");
+    writeFileSync(process.env.TF_CLI_CONFIG_FILE, "");
+    process.env.TF_PLUGIN_CACHE_DIR = join(project, "my-plugins");
+    expect(await terraformEnvironment()).toEqual({
+      CHECKPOINT_DISABLE: "1",
+      TERRAFORM_BINARY_NAME: "terraform",
+    });
+    // Terraform fails where it is not there.
+    expect(existsSync(join(project, "my-plugins"))).toBe(true);
+  });
+
+  test("is not looked for in a configuration that is not there", async () => {
+    process.env.TF_CLI_CONFIG_FILE = join(project, "not-there");
+    const { TF_CLI_CONFIG_FILE = "" } = await terraformEnvironment();
+    expect(readFileSync(TF_CLI_CONFIG_FILE, "utf8")).toMatch(/^# No mirror/);
+  });
 });

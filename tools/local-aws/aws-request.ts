@@ -1,32 +1,70 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** What a signed request says of itself. */
-export interface AwsRequest {
+/** Whose and where: all that Local AWS keeps is kept apart by it. */
+export interface Scope {
+  readonly account: string;
+  readonly region: string;
+}
+
+/** What a signed request says of itself before its body is read. */
+export interface RequestHead {
   readonly method: string;
   readonly url: URL;
   /** Service of the credential's scope, as `s3`. */
   readonly service: string;
   readonly region: string;
   readonly accessKey: string;
-  /** `CodePipeline_20150709.GetPipeline` */
-  readonly target: string;
+  /** `CodePipeline_20150709`, of the target header; empty where there is none. */
+  readonly api: string;
+  /** `GetPipeline`, of the target header; empty where there is none. */
+  readonly operation: string;
+  /** Whether the body is a form whose `Action` names the operation. */
+  readonly form: boolean;
+}
+
+/** A request all of which was read. */
+export interface AwsRequest extends RequestHead {
+  readonly scope: Scope;
   readonly body: Buffer;
 }
 
-export function readRequest(request: IncomingMessage, body: Buffer): AwsRequest {
-  const [, accessKey = "", region = "", service = ""] =
-    /Credential=([^/,\s]+)\/\d+\/([^/]+)\/([^/]+)\/aws4_request/.exec(request.headers.authorization ?? "") ??
-    [];
+const CREDENTIAL = /([^/,\s=]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/;
+
+/** Reads what routes a request: its credential's scope, in the header or in a signed URL, and its target. */
+export function readHead(request: IncomingMessage): RequestHead {
+  const url = new URL(request.url ?? "/", "http://local-aws");
+  const credential = request.headers.authorization ?? url.searchParams.get("X-Amz-Credential") ?? "";
+  const [, accessKey = "", region = "", service = ""] = CREDENTIAL.exec(credential) ?? [];
+  // Some clients write the service's whole name before the API's: only the last two parts are alike in all.
+  const [api = "", operation = ""] = String(request.headers["x-amz-target"] ?? ".")
+    .split(".")
+    .slice(-2);
   return {
     method: request.method ?? "GET",
-    url: new URL(request.url ?? "/", "http://local-aws"),
+    url,
     service,
-    region,
+    region: region || "us-east-1",
     accessKey,
-    target: String(request.headers["x-amz-target"] ?? ""),
-    body,
+    api,
+    operation,
+    form: /^application\/x-www-form-urlencoded/.test(request.headers["content-type"] ?? ""),
   };
+}
+
+/** Name of the operation as the request's protocol gives it. */
+export function operationOf({ operation, form, body, method, url }: Omit<AwsRequest, "scope">): string {
+  const action = form ? new URLSearchParams(body.toString()).get("Action") : undefined;
+  return operation || action || `${method} ${url.pathname}`;
+}
+
+/** The JSON of a body; an empty one is an empty object. */
+export function readJson(body: Buffer): unknown {
+  try {
+    return body.length ? JSON.parse(body.toString()) : {};
+  } catch {
+    throw new AwsError("SerializationException", "The request is not valid JSON");
+  }
 }
 
 /** An error as AWS answers it. */
@@ -40,29 +78,45 @@ export class AwsError extends Error {
   }
 }
 
-export function answerJson(response: ServerResponse, content: unknown, status = 200): void {
-  const text = JSON.stringify(content);
+/** Answers as the JSON protocols do. */
+export function answerJson(
+  response: ServerResponse,
+  content: unknown,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const text = content === undefined ? "" : JSON.stringify(content);
   response.writeHead(status, {
     "content-type": "application/x-amz-json-1.1",
     "content-length": Buffer.byteLength(text),
     "x-amzn-requestid": randomUUID(),
+    ...headers,
   });
   response.end(text);
 }
 
-/** An error in the form that the request's protocol has for it. */
-export function answerError(response: ServerResponse, request: AwsRequest, error: AwsError): void {
-  if (request.target || request.service === "lambda") {
-    answerJson(response, { __type: error.code, message: error.message }, error.status);
+/** Answers with an error in the form that the request's protocol has for it: JSON, S3's, EC2's or the query XML. */
+export function answerError(response: ServerResponse, head: RequestHead, error: AwsError): void {
+  if (head.api || (head.service !== "s3" && !head.form)) {
+    const content = { __type: error.code, message: error.message };
+    answerJson(response, content, error.status, { "x-amzn-errortype": error.code });
     return;
   }
+  const id = randomUUID();
   const inner = `<Code>${error.code}</Code><Message>${escapeXml(error.message)}</Message>`;
-  const text =
-    request.service === "s3"
-      ? `<Error>${inner}</Error>`
-      : `<ErrorResponse><Error><Type>Sender</Type>${inner}</Error><RequestId>${randomUUID()}</RequestId></ErrorResponse>`;
-  response.writeHead(error.status, { "content-type": "text/xml", "content-length": Buffer.byteLength(text) });
-  response.end(text);
+  let text: string;
+  if (head.service === "s3") text = `<Error>${inner}<RequestId>${id}</RequestId></Error>`;
+  else if (head.service === "ec2")
+    text = `<Response><Errors><Error>${inner}</Error></Errors><RequestID>${id}</RequestID></Response>`;
+  else
+    text = `<ErrorResponse><Error><Type>Sender</Type>${inner}</Error><RequestId>${id}</RequestId></ErrorResponse>`;
+  response.writeHead(error.status, {
+    "content-type": "text/xml",
+    "content-length": Buffer.byteLength(text),
+    "x-amzn-requestid": id,
+  });
+  response.end(head.method === "HEAD" ? undefined : text);
 }
 
-const escapeXml = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+export const escapeXml = (text: string) =>
+  text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

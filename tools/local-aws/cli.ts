@@ -13,7 +13,12 @@ runCommand(async () => {
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new UserError(`--port ${values.port} is not a port.`);
   if (!/^\d{12}$/.test(values.account)) throw new UserError(`--account ${values.account} is not 12 digits.`);
-  const local = await startLocalAws({ account: values.account, motoServer: await motoServer(), port });
+  const local = await startLocalAws({
+    account: values.account,
+    motoServer: await motoServer(),
+    port,
+    log: console.error,
+  });
   console.log(`Local AWS runs, as account ${values.account}. Ctrl-C ends it. To use it elsewhere:
 
   export AWS_ENDPOINT_URL=${local.endpoint}

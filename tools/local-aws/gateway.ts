@@ -1,99 +1,187 @@
 import {
   createServer,
   request as httpRequest,
-  type IncomingHttpHeaders,
   type IncomingMessage,
   type Server,
+  type ServerResponse,
 } from "node:http";
-import { AwsError, type AwsRequest, answerError, answerJson, readRequest } from "./aws-request";
-import { BucketQuirks } from "./bucket-quirks";
-import { Memory } from "./memory";
-import { autoscaling } from "./services/autoscaling";
+import { pipeline } from "node:stream/promises";
+import {
+  AwsError,
+  type AwsRequest,
+  answerError,
+  answerJson,
+  operationOf,
+  type RequestHead,
+  readHead,
+  readJson,
+} from "./aws-request";
+import { createQuirks, type Quirk } from "./quirks";
+import { autoscalingTags } from "./services/autoscaling-tags";
 import { codebuild } from "./services/codebuild";
 import { codeconnections } from "./services/codeconnections";
 import { codedeploy } from "./services/codedeploy";
 import { codepipeline } from "./services/codepipeline";
-import type { Input, Service } from "./services/service";
+import type { Service } from "./services/service";
 
 export interface GatewayProps {
   /** Whose the credentials are that no AssumeRole of this gateway gave out. */
   readonly account: string;
   /** Port of moto on 127.0.0.1. */
   readonly motoPort: number;
+  /** Gets a line for each request that Local AWS could not do. @default - nobody */
+  readonly log?: (line: string) => void;
 }
 
 /**
  * The one endpoint of Local AWS: answers what moto lacks, and hands the rest on to it, each request under the
  * account that its credentials belong to.
  */
-export function createGateway({ account, motoPort }: GatewayProps): Server {
-  const services = createServices();
-  const buckets = new BucketQuirks();
-  const memory = new Memory();
-  /** Credentials that AssumeRole gave out, and the account of their role. */
-  const assumed = new Map<string, string>();
-
-  return createServer(async (incoming, response) => {
-    const body = await readBody(incoming);
-    const request = readRequest(incoming, body);
-    const scope = {
-      account: assumed.get(request.accessKey) ?? account,
-      region: request.region || "us-east-1",
-    };
-    const [prefix = "", operation = ""] = splitTarget(request.target);
-    const service = services.get(prefix);
-    try {
-      const run = service && Object.hasOwn(service.operations, operation) && service.operations[operation];
-      if (run) return answerJson(response, run(readJson(body), scope));
-      if (service && !service.restIsMoto) {
-        throw new AwsError(
-          "UnknownOperationException",
-          `Local AWS does not know ${operation || "this operation"}`,
-        );
-      }
-      if (buckets.answer(request, response)) return;
-
-      const answer = await askMoto(incoming, buckets.bodyForMoto(request), scope.account, motoPort);
-      if (answer.status >= 500) throw explainFailure(request, operation, answer.body);
-      if (request.service === "sts") learnCredentials(answer.body.toString(), assumed);
-      if (
-        request.service === "s3" &&
-        request.method === "DELETE" &&
-        answer.status === 204 &&
-        !request.url.search
-      ) {
-        const [, bucket = "", key] = request.url.pathname.split("/");
-        if (!key) buckets.forget(bucket);
-      }
-      if (service?.learn && answer.status === 200) {
-        service.learn(operation, readJson(body), readJson(answer.body));
-      }
-      const content =
-        answer.status < 300 ? memory.amend(request, operation, scope, answer.body) : answer.body;
-      const length = content === answer.body ? answer.headers["content-length"] : content.length;
-      response.writeHead(answer.status, { ...answer.headers, "content-length": length }).end(content);
-    } catch (error) {
-      if (!response.headersSent) answerError(response, request, asAwsError(error));
-    }
-  });
+export function createGateway(props: GatewayProps): Server {
+  const gateway = new Gateway(props);
+  const server = createServer((incoming, response) => void gateway.handle(incoming, response));
+  // A big upload may take its time; nobody attacks this server.
+  server.requestTimeout = 0;
+  return server;
 }
 
-function createServices(): Map<string, Service> {
+class Gateway {
+  private readonly services = createServices();
+  private readonly quirks = createQuirks();
+  /** Accounts of the roles whose credentials AssumeRole gave out, by access key. */
+  private readonly assumed = new Map<string, string>();
+
+  constructor(private readonly props: GatewayProps) {}
+
+  async handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const head = readHead(incoming);
+    try {
+      await this.answer(incoming, response, head);
+    } catch (error) {
+      const known = asAwsError(error);
+      if (!(error instanceof AwsError) || error.code === "UnknownOperationException")
+        this.props.log?.(known.message);
+      // The rest of a body that nobody reads would keep the client from reading the answer.
+      incoming.resume();
+      if (response.headersSent) response.destroy();
+      else answerError(response, head, known);
+    }
+  }
+
+  private async answer(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+  ): Promise<void> {
+    const account = this.assumed.get(head.accessKey) ?? this.props.account;
+    const scope = { account, region: head.region };
+    const service = this.services.get(head.api);
+    const quirks = this.quirks.filter((quirk) => quirk.concerns(head));
+    if (!service && !quirks.length && !head.form && head.service !== "sts")
+      return this.passOn(incoming, response, head, account);
+
+    const request: AwsRequest = { ...head, scope, body: await readBody(incoming) };
+    if (service) {
+      const run = Object.hasOwn(service.operations, head.operation) && service.operations[head.operation];
+      if (run) return answerJson(response, run(readJson(request.body), scope));
+      if (!service.restIsMoto) {
+        throw new AwsError(
+          "UnknownOperationException",
+          `Local AWS does not know ${head.api} ${head.operation || "without an operation"}`,
+        );
+      }
+    }
+    for (const quirk of quirks) {
+      const own = quirk.answer?.(request);
+      if (own) {
+        response.writeHead(own.status, { "content-length": own.body?.length ?? 0 }).end(own.body);
+        return;
+      }
+    }
+    await this.askMoto(incoming, response, request, quirks, service);
+  }
+
+  /** Asks moto for a request that was read, and reads the answer, too. */
+  private async askMoto(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    request: AwsRequest,
+    quirks: readonly Quirk[],
+    service: Service | undefined,
+  ): Promise<void> {
+    const asked = quirks.reduce((body, quirk) => quirk.ask?.({ ...request, body }) ?? body, request.body);
+    const upstream = this.open(incoming, request.scope.account, asked.length);
+    upstream.end(asked);
+    const message = await answerOf(upstream);
+    const answer = await readBody(message);
+    const status = message.statusCode ?? 500;
+    if (failedInside(message, request)) throw explainFailure(request, answer);
+
+    if (request.service === "sts") this.learnCredentials(request, answer.toString());
+    if (status === 200)
+      service?.learn?.(request.operation, readJson(request.body), readJson(answer), request.scope);
+    const content =
+      status < 300 ? quirks.reduce((body, quirk) => quirk.amend?.(request, body) ?? body, answer) : answer;
+    const headers = withoutHopByHop(message.rawHeaders, ["content-length"]);
+    const length = request.method === "HEAD" ? message.headers["content-length"] : String(content.length);
+    response.writeHead(status, length === undefined ? headers : [...headers, "Content-Length", length]);
+    response.end(content);
+  }
+
+  /** Streams a request to moto and its answer back; neither is held in memory. */
+  private async passOn(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+    account: string,
+  ): Promise<void> {
+    const upstream = this.open(incoming, account);
+    const answered = answerOf(upstream);
+    // moto may answer and close before it has read all; its answer counts, not the broken pipe.
+    const sent = pipeline(incoming, upstream).catch((error: Error) => error);
+    const message = await answered;
+    if (failedInside(message, head)) {
+      throw explainFailure({ ...head, body: Buffer.alloc(0) }, await readBody(message));
+    }
+    response.writeHead(message.statusCode ?? 500, withoutHopByHop(message.rawHeaders));
+    await pipeline(message, response);
+    await sent;
+  }
+
+  /** @param length of the body, where it is another than the request's own */
+  private open(incoming: IncomingMessage, account: string, length?: number) {
+    const changed = length === undefined ? [] : ["content-length", "transfer-encoding"];
+    const headers = withoutHopByHop(incoming.rawHeaders, ["x-moto-account-id", ...changed]);
+    headers.push("X-Moto-Account-Id", account);
+    if (length !== undefined) headers.push("Content-Length", String(length));
+    return httpRequest({
+      host: "127.0.0.1",
+      port: this.props.motoPort,
+      method: incoming.method,
+      path: incoming.url,
+      headers,
+      agent: false,
+    });
+  }
+
+  /** Credentials that STS gives out belong to the assumed role's account, or else to the caller's. */
+  private learnCredentials({ scope }: AwsRequest, answer: string): void {
+    const [, accessKey] = /<AccessKeyId>([^<]+)</.exec(answer) ?? [];
+    const [, account = scope.account] = /<Arn>arn:[\w-]+:sts::(\d{12}):assumed-role\//.exec(answer) ?? [];
+    if (accessKey) this.assumed.set(accessKey, account);
+  }
+}
+
+function createServices(): ReadonlyMap<string, Service> {
   const all = [
     codepipeline(),
     codebuild(),
     codedeploy(),
     codeconnections("codeconnections", "CodeConnections_20231201"),
     codeconnections("codestar-connections", "CodeStar_connections_20191201"),
-    autoscaling(),
+    autoscalingTags(),
   ];
-  return new Map(all.flatMap((service) => service.targets.map((target) => [target, service] as const)));
-}
-
-/** Service and operation of a target. Some clients write a package before the service, and others none. */
-function splitTarget(target: string): [string, string] {
-  const [service = "", operation = ""] = target.split(".").slice(-2);
-  return [service, operation];
+  return new Map(all.map((service) => [service.api, service]));
 }
 
 async function readBody(message: IncomingMessage): Promise<Buffer> {
@@ -102,66 +190,54 @@ async function readBody(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function readJson(body: Buffer): Input {
-  try {
-    return body.length ? JSON.parse(body.toString()) : {};
-  } catch {
-    throw new AwsError("SerializationException", "The request is not valid JSON");
-  }
-}
-
-interface MotoAnswer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-}
-
-function askMoto(
-  incoming: IncomingMessage,
-  body: Buffer,
-  account: string,
-  port: number,
-): Promise<MotoAnswer> {
+function answerOf(upstream: ReturnType<typeof httpRequest>): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const { "transfer-encoding": _, ...headers } = incoming.headers;
-    const request = httpRequest(
-      {
-        host: "127.0.0.1",
-        port,
-        method: incoming.method,
-        path: incoming.url,
-        headers: { ...headers, "content-length": body.length, "x-moto-account-id": account },
-      },
-      async (message) => {
-        const content = await readBody(message);
-        const { "transfer-encoding": __, connection: ___, ...rest } = message.headers;
-        // The length that moto gives for a HEAD is the object's; otherwise it is what was read.
-        const length = incoming.method === "HEAD" ? rest["content-length"] : String(content.length);
-        resolve({
-          status: message.statusCode ?? 500,
-          headers: { ...rest, "content-length": length },
-          body: content,
-        });
-      },
+    upstream.once("response", resolve);
+    // Stays, so that an error after the answer is nobody's crash.
+    upstream.on("error", (error: NodeJS.ErrnoException) =>
+      reject(
+        new AwsError(
+          "ServiceUnavailableException",
+          `Local AWS: moto does not answer (${error.code ?? error.message})`,
+          503,
+        ),
+      ),
     );
-    request.on("error", reject);
-    request.end(body);
   });
 }
 
-function learnCredentials(answer: string, assumed: Map<string, string>): void {
-  const [, accessKey] = /<AccessKeyId>([^<]+)</.exec(answer) ?? [];
-  const [, account] = /<Arn>arn:aws:sts::(\d{12}):assumed-role\//.exec(answer) ?? [];
-  if (accessKey && account) assumed.set(accessKey, account);
+/** Headers that are between two neighbours only. `expect` was answered here. */
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "upgrade",
+  "expect",
+]);
+
+/** Raw headers, without those that are not to be handed on. Chunks stay chunks. */
+function withoutHopByHop(raw: readonly string[], others: readonly string[] = []): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const header = raw[index] ?? "";
+    if (HOP_BY_HOP.has(header.toLowerCase()) || others.includes(header.toLowerCase())) continue;
+    kept.push(header, raw[index + 1] ?? "");
+  }
+  return kept;
+}
+
+/** Whether moto failed, or has no such operation: what it answers then is a web page, and no answer of AWS's. */
+function failedInside({ statusCode = 500, headers }: IncomingMessage, { service }: RequestHead): boolean {
+  if (statusCode >= 500) return true;
+  const page = /^text\/html/.test(headers["content-type"] ?? "");
+  return page && service !== "s3" && (statusCode === 404 || statusCode === 405);
 }
 
 /** A failure inside moto must not look like one of AWS's: the provider would try again for minutes. */
-function explainFailure(request: AwsRequest, operation: string, body: Buffer): AwsError {
-  const what =
-    operation ||
-    new URLSearchParams(request.body.toString()).get("Action") ||
-    `${request.method} ${request.url.pathname}`;
-  const reason = body
+function explainFailure(request: Omit<AwsRequest, "scope">, answer: Buffer): AwsError {
+  const reason = answer
     .toString()
     .replace(/<[^>]*>/g, " ")
     .replace(/\s+/g, " ")
@@ -169,7 +245,7 @@ function explainFailure(request: AwsRequest, operation: string, body: Buffer): A
     .slice(0, 200);
   return new AwsError(
     "UnknownOperationException",
-    `Local AWS cannot do ${request.service} ${what}: ${reason}`,
+    `Local AWS cannot do ${request.service} ${operationOf(request)}: moto answers ${reason || "nothing"}`,
   );
 }
 

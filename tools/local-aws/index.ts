@@ -11,6 +11,8 @@ export interface LocalAwsProps {
   readonly motoServer: string;
   /** @default - a free one */
   readonly port?: number;
+  /** Gets a line for what Local AWS could not do, and moto's last words if it ends by itself. @default - nobody */
+  readonly log?: (line: string) => void;
 }
 
 export interface LocalAws {
@@ -27,14 +29,18 @@ const START_MILLISECONDS = 60_000;
  *
  * @throws UserError where the port is taken, or moto does not start
  */
-export async function startLocalAws({ account, motoServer, port = 0 }: LocalAwsProps): Promise<LocalAws> {
+export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
+  const { account, motoServer, port = 0, log } = props;
   const motoPort = await freePort();
-  const moto = await startMoto(motoServer, motoPort);
-  const gateway = createGateway({ account, motoPort });
+  const { process: moto, lastWords } = await startMoto(motoServer, motoPort);
+  const unexpected = () => log?.(`moto has ended:\n${lastWords()}`);
+  moto.once("exit", unexpected);
+  const gateway = createGateway({ account, motoPort, log });
   gateway.listen(port, "127.0.0.1");
   try {
     await once(gateway, "listening");
   } catch (error) {
+    moto.off("exit", unexpected);
     await endMoto(moto);
     throw new UserError(
       `Port ${port} cannot be used for Local AWS (${(error as NodeJS.ErrnoException).code}): name another, or none.`,
@@ -43,6 +49,7 @@ export async function startLocalAws({ account, motoServer, port = 0 }: LocalAwsP
   return {
     endpoint: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`,
     async stop() {
+      moto.off("exit", unexpected);
       gateway.closeAllConnections();
       gateway.close();
       await endMoto(moto);
@@ -57,45 +64,58 @@ const KEEPER = `
 const { spawn } = require("node:child_process");
 const [command, ...args] = process.argv.slice(1);
 const moto = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
-const end = () => { moto.kill(); };
+const end = () => { moto.kill(); setTimeout(() => moto.kill("SIGKILL"), 2000); };
 process.stdin.resume().on("end", end).on("error", end);
 process.on("SIGTERM", end).on("SIGINT", () => {});
 moto.on("error", (error) => { console.error(error.message); process.exit(1); });
 moto.on("exit", (code) => process.exit(code ?? 0));
 `;
 
-async function startMoto(motoServer: string, port: number): Promise<ChildProcess> {
-  const output: string[] = [];
+/** How many lines of moto's output are kept, and shown when it fails. */
+const LAST_LINES = 15;
+
+interface Moto {
+  readonly process: ChildProcess;
+  /** The end of what it printed. */
+  lastWords(): string;
+}
+
+async function startMoto(motoServer: string, port: number): Promise<Moto> {
+  // It would count for all requests, whatever account the gateway names for each.
+  const { MOTO_ACCOUNT_ID: _, ...env } = process.env;
   const moto = spawn(process.execPath, ["-e", KEEPER, motoServer, "-H", "127.0.0.1", "-p", String(port)], {
     stdio: ["pipe", "pipe", "pipe"],
+    env,
   });
-  for (const stream of [moto.stdout, moto.stderr]) {
-    stream?.on("data", (chunk: Buffer) => {
-      output.push(chunk.toString());
-      if (output.length > 50) output.shift();
-    });
-  }
+  let output = "";
+  const keep = (text: string) => {
+    output = `${output}${text}`
+      .split("\n")
+      .slice(-LAST_LINES - 1)
+      .join("\n");
+  };
+  for (const stream of [moto.stdout, moto.stderr])
+    stream?.on("data", (chunk: Buffer) => keep(chunk.toString()));
   let ended = false;
   moto.once("error", (error) => {
     ended = true;
-    output.push(error.message);
+    keep(error.message);
   });
   moto.once("exit", () => {
     ended = true;
   });
+  const lastWords = () => output.trimEnd();
   const deadline = Date.now() + START_MILLISECONDS;
   while (!ended && Date.now() < deadline) {
     const answers = await fetch(`http://127.0.0.1:${port}/moto-api/`).then(
-      () => true,
+      ({ ok }) => ok,
       () => false,
     );
-    if (answers) return moto;
+    if (answers) return { process: moto, lastWords };
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   await endMoto(moto);
-  throw new UserError(
-    `moto (${motoServer}) did not start:\n${output.join("").trimEnd().split("\n").slice(-15).join("\n")}`,
-  );
+  throw new UserError(`moto (${motoServer}) did not start:\n${lastWords()}`);
 }
 
 async function endMoto(moto: ChildProcess): Promise<void> {

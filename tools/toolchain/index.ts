@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { projectRoot } from "../project";
-import { providerMirror } from "./mirror";
+import { providerMirror, providersIn } from "./mirror";
 import { terraform } from "./terraform";
 
 // What the commands of this project run: found on the machine where it fits, else brought along.
@@ -9,30 +9,53 @@ export { providerMirror } from "./mirror";
 export { motoServer } from "./moto";
 export { type Terraform, terraform } from "./terraform";
 
-/** Environment for `cdktf` and Terraform: the Terraform that fits, quiet, and the provider from a mirror if there is one. */
+/**
+ * Environment for `cdktf` and Terraform: the Terraform that fits, quiet, and the provider from a mirror if there is
+ * one, else fetched once into the project's folder for all stacks.
+ */
 export async function terraformEnvironment(): Promise<Record<string, string>> {
   const { path } = await terraform();
-  const mirror = providerMirror();
   const environment: Record<string, string> = { CHECKPOINT_DISABLE: "1", TERRAFORM_BINARY_NAME: path };
   if (isAbsolute(path)) environment.PATH = `${dirname(path)}${delimiter}${process.env.PATH ?? ""}`;
-  const configured = process.env.TF_CLI_CONFIG_FILE;
-  if (configured && existsSync(configured)) return environment;
-  // Also where there is no mirror: the variable may name a file that is not there, and Terraform warns of it.
-  const file = join(projectRoot(), ".slipway/terraform.rc");
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(
-    file,
-    mirror ? mirrorConfiguration(mirror) : "# No mirror was found: Terraform asks its registry.\n",
-  );
-  if (mirror || configured) environment.TF_CLI_CONFIG_FILE = file;
-  return environment;
+  return { ...environment, ...providerEnvironment(providerMirror()) };
 }
 
 /** Switches of `cdktf` that fit: locking asks the registry, mirror or not. */
 export const cdktfSwitches = () => (providerMirror() ? ["--skip-provider-lock"] : []);
 
+/** Where Terraform gets its providers from, and where it keeps those that it fetched. */
+function providerEnvironment(mirror: string | undefined): Record<string, string> {
+  const own = join(projectRoot(), ".slipway");
+  const { TF_CLI_CONFIG_FILE: configured, TF_PLUGIN_CACHE_DIR: cache } = process.env;
+  const environment: Record<string, string> = {};
+  const respected = configured !== undefined && configured !== "" && existsSync(configured);
+  if (!respected && (mirror || configured)) {
+    // Also where there is no mirror: the variable names a file that is not there, and Terraform warns of it.
+    environment.TF_CLI_CONFIG_FILE = join(own, "terraform.rc");
+    const none = "# No mirror was found: Terraform asks its registry.\n";
+    writeWhereNew(environment.TF_CLI_CONFIG_FILE, mirror ? mirrorConfiguration(mirror) : none);
+  }
+  if (cache) mkdirSync(cache, { recursive: true });
+  else if (mirror && !respected) {
+    // Linked from the mirror: a copy of a link in between helps nobody. cdktf would make one below the home folder.
+    environment.CDKTF_DISABLE_PLUGIN_CACHE_ENV = "true";
+  } else {
+    environment.TF_PLUGIN_CACHE_DIR = join(own, "plugins");
+    mkdirSync(environment.TF_PLUGIN_CACHE_DIR, { recursive: true });
+  }
+  return environment;
+}
+
+/** A Terraform that runs at the same time must never read half a file. */
+function writeWhereNew(file: string, content: string): void {
+  if (existsSync(file) && readFileSync(file, "utf8") === content) return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+}
+
+/** Providers that the mirror does not hold are still fetched. */
 function mirrorConfiguration(mirror: string): string {
-  const providers = JSON.stringify(["registry.terraform.io/hashicorp/*"]);
+  const providers = JSON.stringify(providersIn(mirror));
   return `provider_installation {
   filesystem_mirror {
     path    = ${JSON.stringify(mirror)}

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { projectRoot } from "../project";
+import { platformName } from "./terraform";
 
 /** The version that the provider's package is made for. */
 export const PROVIDER_VERSION = "5.100.0";
@@ -13,7 +14,8 @@ const DEPTH = 3;
 const SKIPPED = new Set(["/proc", "/sys", "/dev", "/run", "/home", "/root", "/tmp", "/var", "/boot"]);
 
 /**
- * The folder of an unpacked mirror that holds the AWS provider, so that nothing has to be downloaded.
+ * The folder of an unpacked mirror that holds the AWS provider for this machine, so that nothing has to be
+ * downloaded: what SLIPWAY_PROVIDER_MIRROR names, else where Terraform looks by itself, else one of the machine's.
  *
  * @returns undefined where there is none: then Terraform asks its registry
  */
@@ -24,13 +26,9 @@ export function providerMirror(): string | undefined {
   const remembered = existsSync(note) && readFileSync(note, "utf8");
   if (remembered && holdsProvider(remembered)) return remembered;
 
-  const usual = [
-    join(homedir(), ".terraform.d/plugins"),
-    join(homedir(), ".local/share/terraform/plugins"),
-    "/usr/local/share/terraform/plugins",
-    "/usr/share/terraform/plugins",
-  ];
-  const found = usual.find(holdsProvider) ?? (process.platform === "win32" ? undefined : search("/", DEPTH));
+  // Only what is found is noted: looking takes some ten milliseconds, and a mirror may come later.
+  const found =
+    usualFolders().find(holdsProvider) ?? (process.platform === "win32" ? undefined : search("/", DEPTH));
   if (found) {
     mkdirSync(dirname(note), { recursive: true });
     writeFileSync(note, found);
@@ -38,8 +36,32 @@ export function providerMirror(): string | undefined {
   return found;
 }
 
+/** Names of the providers in a mirror, as Terraform's configuration takes them. */
+export function providersIn(mirror: string): string[] {
+  const folder = join(mirror, HOST, "hashicorp");
+  return readdirSync(folder).map((name) => `${HOST}/hashicorp/${name}`);
+}
+
+/** Where Terraform looks for mirrors by itself. */
+function usualFolders(): string[] {
+  const own = join(homedir(), ".terraform.d/plugins");
+  if (process.platform === "win32") {
+    return [join(process.env.APPDATA ?? homedir(), "terraform.d/plugins"), own];
+  }
+  if (process.platform === "darwin") {
+    const support = "Library/Application Support/io.terraform/plugins";
+    return [own, join(homedir(), support), join("/", support)];
+  }
+  return [
+    own,
+    join(homedir(), ".local/share/terraform/plugins"),
+    "/usr/local/share/terraform/plugins",
+    "/usr/share/terraform/plugins",
+  ];
+}
+
 function holdsProvider(folder: string): boolean {
-  return existsSync(join(folder, HOST, "hashicorp/aws", PROVIDER_VERSION));
+  return existsSync(join(folder, HOST, "hashicorp/aws", PROVIDER_VERSION, String(platformName())));
 }
 
 function search(folder: string, depth: number): string | undefined {

@@ -1,159 +1,355 @@
 import { randomUUID } from "node:crypto";
-import { AwsError } from "../aws-request";
+import { z } from "zod";
+import { AwsError, type Scope } from "../aws-request";
+import { type DeploymentConfig, PREDEFINED } from "./deployment-configs";
 import {
-  type Input,
+  capitalPairs,
+  capitalTagOperations,
+  capitalTags,
+  name,
   now,
-  type Scope,
+  operationsOf,
   type Service,
   Store,
   Tags,
-  tagOperations,
-  tagPairs,
-  text,
 } from "./service";
+
+const platform = z.enum(["Server", "Lambda", "ECS"]);
+const roleArn = z.string().regex(/^arn:aws[\w-]*:iam::\d{12}:role\/.+/);
+const applicationName = z.string().min(1).max(100);
+const deploymentGroupName = z.string().min(1).max(100);
+const groupSettings = z.looseObject({
+  deploymentConfigName: name.optional(),
+  deploymentStyle: z
+    .looseObject({
+      deploymentType: z.enum(["IN_PLACE", "BLUE_GREEN"]).optional(),
+      deploymentOption: z.enum(["WITH_TRAFFIC_CONTROL", "WITHOUT_TRAFFIC_CONTROL"]).optional(),
+    })
+    .optional(),
+});
+
+type Group = Record<string, unknown> & { deploymentGroupId: string; deploymentGroupName: string };
 
 interface Application {
   readonly applicationId: string;
   readonly applicationName: string;
-  readonly computePlatform: string;
+  readonly computePlatform: z.output<typeof platform>;
   readonly createTime: number;
-  readonly groups: Map<string, Input>;
+  readonly groups: Map<string, Group>;
 }
 
-/** CodeDeploy's applications and deployment groups, and its predefined configurations. */
+/** What CodeDeploy calls an input that is missing or wrong, by its name. */
+const SUBJECTS: Readonly<Record<string, string>> = {
+  applicationName: "ApplicationName",
+  applicationNames: "ApplicationName",
+  newApplicationName: "ApplicationName",
+  deploymentGroupName: "DeploymentGroupName",
+  deploymentGroupNames: "DeploymentGroupName",
+  currentDeploymentGroupName: "DeploymentGroupName",
+  newDeploymentGroupName: "DeploymentGroupName",
+  deploymentConfigName: "DeploymentConfigName",
+  serviceRoleArn: "Role",
+  computePlatform: "ComputePlatform",
+  ResourceArn: "ResourceArn",
+  deploymentStyle: "DeploymentStyle",
+  trafficRoutingConfig: "TrafficRoutingConfiguration",
+  minimumHealthyHosts: "MinimumHealthyHostValue",
+};
+const REQUIRED = ["ApplicationName", "DeploymentGroupName", "DeploymentConfigName", "Role", "ResourceArn"];
+
+const define = operationsOf((path, missing) => {
+  const subject = SUBJECTS[path.split(".")[0] ?? ""];
+  if (!subject) return "InvalidInputException";
+  return missing && REQUIRED.includes(subject) ? `${subject}RequiredException` : `Invalid${subject}Exception`;
+});
+
+/** CodeDeploy's applications, deployment groups and configurations. It makes no deployments. */
 export function codedeploy(): Service {
   const applications = new Store<Application>();
+  const configs = new Store<DeploymentConfig>();
   const tags = new Tags();
-  const arn = ({ region, account }: Scope, kind: string, name: string) =>
-    `arn:aws:codedeploy:${region}:${account}:${kind}:${name}`;
-  const find = (scope: Scope, name: string) => {
-    const application = applications.in(scope).get(name);
+  const arnOf = ({ region, account }: Scope, kind: "application" | "deploymentgroup", resource: string) =>
+    `arn:aws:codedeploy:${region}:${account}:${kind}:${resource}`;
+  const find = (scope: Scope, wanted: string) => {
+    const application = applications.in(scope).get(wanted);
     if (!application)
-      throw new AwsError("ApplicationDoesNotExistException", `No application found for name: ${name}`);
+      throw new AwsError("ApplicationDoesNotExistException", `No application found for name: ${wanted}`);
     return application;
   };
-  const describe = ({ groups: _, ...application }: Application) => ({
-    ...application,
-    linkedToGitHub: false,
-  });
-  const findGroup = (scope: Scope, input: Input, key: string) => {
-    const application = find(scope, text(input, "applicationName"));
-    const group = application.groups.get(text(input, key));
+  const findGroup = (application: Application, wanted: string) => {
+    const group = application.groups.get(wanted);
     if (!group)
       throw new AwsError(
         "DeploymentGroupDoesNotExistException",
-        `No Deployment Group found for name: ${input[key]}`,
+        `No Deployment Group found for name: ${wanted}`,
       );
-    return { application, group };
+    return group;
+  };
+  const findConfig = (scope: Scope, wanted: string) => {
+    const config = PREDEFINED.get(wanted) ?? configs.in(scope).get(wanted);
+    if (!config) {
+      throw new AwsError(
+        "DeploymentConfigDoesNotExistException",
+        `No Deployment Configuration found for name: ${wanted}`,
+      );
+    }
+    return config;
+  };
+  /** A group's configuration must be there and for its application's platform. */
+  const checkGroup = (scope: Scope, { computePlatform }: Application, configName?: string) => {
+    if (configName && findConfig(scope, configName).computePlatform !== computePlatform) {
+      throw new AwsError(
+        "InvalidDeploymentConfigNameException",
+        `The deployment configuration ${configName} is not for the compute platform ${computePlatform}`,
+      );
+    }
+  };
+  const forgetGroup = (scope: Scope, application: Application, group: string) => {
+    application.groups.delete(group);
+    tags.forget(arnOf(scope, "deploymentgroup", `${application.applicationName}/${group}`));
   };
 
   return {
-    targets: ["CodeDeploy_20141006"],
+    api: "CodeDeploy_20141006",
     operations: {
-      CreateApplication(input, scope) {
-        const applicationName = text(input, "applicationName");
-        if (applications.in(scope).has(applicationName)) {
-          throw new AwsError(
-            "ApplicationAlreadyExistsException",
-            `Application already exists: ${applicationName}`,
-          );
-        }
-        const application = {
-          applicationId: randomUUID(),
+      CreateApplication: define(
+        z.looseObject({
           applicationName,
-          computePlatform: String(input.computePlatform ?? "Server"),
-          createTime: now(),
-          groups: new Map(),
-        };
-        applications.in(scope).set(applicationName, application);
-        tags.put(arn(scope, "application", applicationName), tagPairs(input.tags));
-        return { applicationId: application.applicationId };
-      },
-      GetApplication: (input, scope) => ({
-        application: describe(find(scope, text(input, "applicationName"))),
+          computePlatform: platform.default("Server"),
+          tags: capitalTags.optional(),
+        }),
+        ({ applicationName, computePlatform, tags: given }, scope) => {
+          if (applications.in(scope).has(applicationName)) {
+            throw new AwsError(
+              "ApplicationAlreadyExistsException",
+              `Application already exists: ${applicationName}`,
+            );
+          }
+          const applicationId = randomUUID();
+          applications.in(scope).set(applicationName, {
+            applicationId,
+            applicationName,
+            computePlatform,
+            createTime: now(),
+            groups: new Map(),
+          });
+          tags.put(arnOf(scope, "application", applicationName), capitalPairs(given));
+          return { applicationId };
+        },
+      ),
+      GetApplication: define(z.looseObject({ applicationName }), (input, scope) => ({
+        application: describe(find(scope, input.applicationName)),
+      })),
+      BatchGetApplications: define(
+        z.looseObject({ applicationNames: z.array(applicationName).max(100) }),
+        ({ applicationNames }, scope) => ({
+          applicationsInfo: applicationNames.map((wanted) => describe(find(scope, wanted))),
+        }),
+      ),
+      ListApplications: define(z.looseObject({}), (_, scope) => ({
+        applications: [...applications.in(scope).keys()].sort(),
+      })),
+      UpdateApplication: define(
+        z.looseObject({ applicationName, newApplicationName: applicationName.optional() }),
+        ({ applicationName: before, newApplicationName: after = before }, scope) => {
+          const application = find(scope, before);
+          if (after === before) return;
+          if (applications.in(scope).has(after))
+            throw new AwsError("ApplicationAlreadyExistsException", `Application already exists: ${after}`);
+          applications.in(scope).delete(before);
+          applications.in(scope).set(after, { ...application, applicationName: after });
+          tags.move(arnOf(scope, "application", before), arnOf(scope, "application", after));
+          for (const group of application.groups.keys()) {
+            tags.move(
+              arnOf(scope, "deploymentgroup", `${before}/${group}`),
+              arnOf(scope, "deploymentgroup", `${after}/${group}`),
+            );
+          }
+        },
+      ),
+      // As AWS does: what is not there counts as deleted.
+      DeleteApplication: define(z.looseObject({ applicationName }), (input, scope) => {
+        const application = applications.in(scope).get(input.applicationName);
+        if (!application) return;
+        for (const group of application.groups.keys()) forgetGroup(scope, application, group);
+        applications.in(scope).delete(input.applicationName);
+        tags.forget(arnOf(scope, "application", input.applicationName));
       }),
-      BatchGetApplications: (input, scope) => ({
-        applicationsInfo: ((input.applicationNames as string[]) ?? []).map((name) =>
-          describe(find(scope, name)),
-        ),
-      }),
-      ListApplications: (_, scope) => ({ applications: [...applications.in(scope).keys()] }),
-      UpdateApplication(input, scope) {
-        const before = find(scope, text(input, "applicationName"));
-        const applicationName = String(input.newApplicationName ?? before.applicationName);
-        applications.in(scope).delete(before.applicationName);
-        applications.in(scope).set(applicationName, { ...before, applicationName });
-        return {};
-      },
-      DeleteApplication(input, scope) {
-        const name = text(input, "applicationName");
-        applications.in(scope).delete(name);
-        tags.forget(arn(scope, "application", name));
-        return {};
-      },
-      CreateDeploymentGroup(input, scope) {
-        const application = find(scope, text(input, "applicationName"));
-        const name = text(input, "deploymentGroupName");
-        if (application.groups.has(name)) {
-          throw new AwsError(
-            "DeploymentGroupAlreadyExistsException",
-            `Deployment group already exists: ${name}`,
+      CreateDeploymentGroup: define(
+        groupSettings.extend({
+          applicationName,
+          deploymentGroupName,
+          serviceRoleArn: roleArn,
+          tags: capitalTags.optional(),
+        }),
+        ({ tags: given, ...input }, scope) => {
+          const application = find(scope, input.applicationName);
+          if (application.groups.has(input.deploymentGroupName)) {
+            throw new AwsError(
+              "DeploymentGroupAlreadyExistsException",
+              `Deployment group name already exists: ${input.deploymentGroupName}`,
+            );
+          }
+          checkGroup(scope, application, input.deploymentConfigName);
+          checkEcsGroup(application, input);
+          const deploymentGroupId = randomUUID();
+          application.groups.set(input.deploymentGroupName, { ...input, deploymentGroupId });
+          tags.put(
+            arnOf(scope, "deploymentgroup", `${input.applicationName}/${input.deploymentGroupName}`),
+            capitalPairs(given),
           );
-        }
-        const { tags: given, ...rest } = input;
-        const deploymentGroupId = randomUUID();
-        application.groups.set(name, { ...rest, deploymentGroupId });
-        tags.put(arn(scope, "deploymentgroup", `${application.applicationName}/${name}`), tagPairs(given));
-        return { deploymentGroupId };
-      },
-      GetDeploymentGroup(input, scope) {
-        const { application, group } = findGroup(scope, input, "deploymentGroupName");
-        return { deploymentGroupInfo: describeGroup(application, group) };
-      },
-      ListDeploymentGroups(input, scope) {
-        const { applicationName, groups } = find(scope, text(input, "applicationName"));
-        return { applicationName, deploymentGroups: [...groups.keys()] };
-      },
-      UpdateDeploymentGroup(input, scope) {
-        const { application, group } = findGroup(scope, input, "currentDeploymentGroupName");
-        const { currentDeploymentGroupName, newDeploymentGroupName, ...changes } = input;
-        const name = String(newDeploymentGroupName ?? currentDeploymentGroupName);
-        application.groups.delete(String(currentDeploymentGroupName));
-        application.groups.set(name, { ...group, ...changes, deploymentGroupName: name });
-        return { hooksNotCleanedUp: [] };
-      },
-      DeleteDeploymentGroup(input, scope) {
-        const application = find(scope, text(input, "applicationName"));
-        application.groups.delete(text(input, "deploymentGroupName"));
-        return { hooksNotCleanedUp: [] };
-      },
-      GetDeploymentConfig(input) {
-        const name = text(input, "deploymentConfigName");
-        const [, platform] = /^CodeDeployDefault\.(ECS|Lambda)?/.exec(name) ?? [];
-        if (!name.startsWith("CodeDeployDefault.")) {
-          throw new AwsError(
-            "DeploymentConfigDoesNotExistException",
-            `No Deployment Configuration found for name: ${name}`,
-          );
-        }
+          return { deploymentGroupId };
+        },
+      ),
+      GetDeploymentGroup: define(z.looseObject({ applicationName, deploymentGroupName }), (input, scope) => {
+        const application = find(scope, input.applicationName);
         return {
-          deploymentConfigInfo: {
-            deploymentConfigName: name,
-            computePlatform: platform ?? "Server",
-            createTime: 0,
-          },
+          deploymentGroupInfo: describeGroup(application, findGroup(application, input.deploymentGroupName)),
         };
-      },
-      ...tagOperations(tags, "PascalCase"),
+      }),
+      BatchGetDeploymentGroups: define(
+        z.looseObject({ applicationName, deploymentGroupNames: z.array(deploymentGroupName).max(100) }),
+        ({ applicationName, deploymentGroupNames }, scope) => {
+          const application = find(scope, applicationName);
+          return {
+            deploymentGroupsInfo: deploymentGroupNames.map((wanted) =>
+              describeGroup(application, findGroup(application, wanted)),
+            ),
+          };
+        },
+      ),
+      ListDeploymentGroups: define(z.looseObject({ applicationName }), ({ applicationName }, scope) => ({
+        applicationName,
+        deploymentGroups: [...find(scope, applicationName).groups.keys()].sort(),
+      })),
+      UpdateDeploymentGroup: define(
+        groupSettings.extend({
+          applicationName,
+          currentDeploymentGroupName: deploymentGroupName,
+          newDeploymentGroupName: deploymentGroupName.optional(),
+          serviceRoleArn: roleArn.optional(),
+        }),
+        (input, scope) => {
+          const {
+            currentDeploymentGroupName: before,
+            newDeploymentGroupName: after = before,
+            ...changes
+          } = input;
+          const application = find(scope, input.applicationName);
+          const group = findGroup(application, before);
+          checkGroup(scope, application, changes.deploymentConfigName);
+          const changed = { ...group, ...changes, deploymentGroupName: after };
+          checkEcsGroup(application, changed);
+          if (after !== before) {
+            if (application.groups.has(after)) {
+              throw new AwsError(
+                "DeploymentGroupAlreadyExistsException",
+                `Deployment group name already exists: ${after}`,
+              );
+            }
+            const arn = (groupName: string) =>
+              arnOf(scope, "deploymentgroup", `${input.applicationName}/${groupName}`);
+            application.groups.delete(before);
+            tags.move(arn(before), arn(after));
+          }
+          application.groups.set(after, changed);
+          return { hooksNotCleanedUp: [] };
+        },
+      ),
+      DeleteDeploymentGroup: define(
+        z.looseObject({ applicationName, deploymentGroupName }),
+        (input, scope) => {
+          const application = applications.in(scope).get(input.applicationName);
+          if (application) forgetGroup(scope, application, input.deploymentGroupName);
+          return { hooksNotCleanedUp: [] };
+        },
+      ),
+      CreateDeploymentConfig: define(
+        z.looseObject({
+          deploymentConfigName: z.string().min(1).max(100),
+          computePlatform: platform.default("Server"),
+          minimumHealthyHosts: z.looseObject({ type: z.enum(["HOST_COUNT", "FLEET_PERCENT"]) }).optional(),
+          trafficRoutingConfig: z
+            .looseObject({ type: z.enum(["TimeBasedCanary", "TimeBasedLinear", "AllAtOnce"]) })
+            .optional(),
+        }),
+        (input, scope) => {
+          const { deploymentConfigName, computePlatform } = input;
+          if (deploymentConfigName.startsWith("CodeDeployDefault."))
+            throw new AwsError(
+              "InvalidDeploymentConfigNameException",
+              "Names that begin with CodeDeployDefault. are CodeDeploy's own",
+            );
+          if (configs.in(scope).has(deploymentConfigName)) {
+            throw new AwsError(
+              "DeploymentConfigAlreadyExistsException",
+              `Deployment configuration already exists: ${deploymentConfigName}`,
+            );
+          }
+          if (computePlatform !== "Server" && !input.trafficRoutingConfig) {
+            throw new AwsError(
+              "InvalidTrafficRoutingConfigurationException",
+              `A configuration for ${computePlatform} needs a trafficRoutingConfig`,
+            );
+          }
+          const deploymentConfigId = randomUUID();
+          configs.in(scope).set(deploymentConfigName, { ...input, deploymentConfigId, createTime: now() });
+          return { deploymentConfigId };
+        },
+      ),
+      GetDeploymentConfig: define(z.looseObject({ deploymentConfigName: name }), (input, scope) => ({
+        deploymentConfigInfo: findConfig(scope, input.deploymentConfigName),
+      })),
+      ListDeploymentConfigs: define(z.looseObject({}), (_, scope) => ({
+        deploymentConfigsList: [...PREDEFINED.keys(), ...configs.in(scope).keys()],
+      })),
+      DeleteDeploymentConfig: define(z.looseObject({ deploymentConfigName: name }), (input, scope) => {
+        const wanted = input.deploymentConfigName;
+        if (PREDEFINED.has(wanted))
+          throw new AwsError("InvalidOperationException", `${wanted} is CodeDeploy's own`);
+        const users = [...applications.in(scope).values()].flatMap(({ groups }) => [...groups.values()]);
+        if (users.some(({ deploymentConfigName }) => deploymentConfigName === wanted))
+          throw new AwsError("DeploymentConfigInUseException", `A deployment group uses ${wanted}`);
+        configs.in(scope).delete(wanted);
+      }),
+      ...capitalTagOperations(define, tags, (arn, scope) => {
+        const [, kind, resource = ""] = /:(application|deploymentgroup):(.+)$/.exec(arn) ?? [];
+        if (!kind) throw new AwsError("InvalidArnException", `Invalid ARN: ${arn}`);
+        const [application = "", group] = resource.split("/");
+        const found = find(scope, application);
+        if (group) findGroup(found, group);
+      }),
     },
   };
 }
 
+function describe({ groups: _, ...application }: Application) {
+  return { ...application, linkedToGitHub: false };
+}
+
+/** For ECS, CodeDeploy knows blue/green alone, between two target groups. */
+function checkEcsGroup({ computePlatform }: Application, group: Record<string, unknown>): void {
+  if (computePlatform !== "ECS") return;
+  const { deploymentType } = (group.deploymentStyle ?? {}) as { deploymentType?: string };
+  if (deploymentType !== "BLUE_GREEN") {
+    throw new AwsError("InvalidDeploymentStyleException", "Deployments of ECS services must be BLUE_GREEN");
+  }
+  if (!(group.ecsServices as unknown[] | undefined)?.length) {
+    throw new AwsError("InvalidECSServiceException", "An ECS service must be named");
+  }
+  const info = group.loadBalancerInfo as
+    | { targetGroupPairInfoList?: { targetGroups?: unknown[] }[] }
+    | undefined;
+  if (info?.targetGroupPairInfoList?.[0]?.targetGroups?.length !== 2) {
+    throw new AwsError("InvalidTargetGroupPairException", "Two target groups must be named");
+  }
+}
+
 /** What was given, with what AWS fills in where nothing was. */
-function describeGroup(application: Application, group: Input) {
+function describeGroup({ applicationName, computePlatform }: Application, group: Group) {
   return {
-    computePlatform: application.computePlatform,
-    deploymentConfigName: "CodeDeployDefault.OneAtATime",
+    computePlatform,
+    deploymentConfigName: DEFAULT_CONFIG[computePlatform],
     deploymentStyle: { deploymentType: "IN_PLACE", deploymentOption: "WITHOUT_TRAFFIC_CONTROL" },
     autoRollbackConfiguration: { enabled: false, events: [] },
     alarmConfiguration: { enabled: false, ignorePollAlarmFailure: false, alarms: [] },
@@ -163,5 +359,12 @@ function describeGroup(application: Application, group: Input) {
     ec2TagFilters: [],
     onPremisesInstanceTagFilters: [],
     ...group,
+    applicationName,
   };
 }
+
+const DEFAULT_CONFIG = {
+  Server: "CodeDeployDefault.OneAtATime",
+  Lambda: "CodeDeployDefault.LambdaAllAtOnce",
+  ECS: "CodeDeployDefault.ECSAllAtOnce",
+} as const;

@@ -1,136 +1,196 @@
-import { AwsError } from "../aws-request";
-import {
-  type Input,
-  now,
-  type Scope,
-  type Service,
-  Store,
-  Tags,
-  tagOperations,
-  tagPairs,
-  text,
-} from "./service";
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import { AwsError, type Scope } from "../aws-request";
+import { checkStructure, declaration, type Pipeline } from "./pipeline-structure";
+import { name, now, operationsOf, type Service, Store, smallPairs, smallTags, Tags } from "./service";
 
-interface Declaration {
-  name: string;
-  version: number;
-  stages: {
-    name: string;
-    actions: { actionTypeId: { category: string }; configuration?: Record<string, string> }[];
-  }[];
-  [field: string]: unknown;
-}
-
-interface Pipeline {
-  readonly declaration: Declaration;
+interface Kept {
+  /** All versions; the last one is the current one. */
+  readonly versions: readonly Pipeline[];
   readonly created: number;
   readonly updated: number;
+}
+
+const webhook = z.looseObject({
+  name,
+  targetPipeline: name,
+  targetAction: name,
+  filters: z.array(z.looseObject({ jsonPath: name, matchEquals: z.string().optional() })),
+  authentication: z.enum(["GITHUB_HMAC", "IP", "UNAUTHENTICATED"]),
+  authenticationConfiguration: z.looseObject({
+    AllowedIPRange: z.string().optional(),
+    SecretToken: z.string().optional(),
+  }),
+});
+
+interface Webhook {
+  readonly arn: string;
+  readonly url: string;
+  readonly definition: z.output<typeof webhook>;
 }
 
 /** What AWS shows in place of a token. */
 const HIDDEN = "****";
 
-/** CodePipeline's definitions: creating, reading, changing and deleting them. */
+/** CodePipeline's definitions and webhooks: creating, reading, changing and deleting them. */
 export function codepipeline(): Service {
-  const pipelines = new Store<Pipeline>();
+  const pipelines = new Store<Kept>();
+  const webhooks = new Store<Webhook>();
   const tags = new Tags();
-  const arnOf = ({ region, account }: Scope, name: string) =>
-    `arn:aws:codepipeline:${region}:${account}:${name}`;
-  const find = (scope: Scope, name: string) => {
-    const pipeline = pipelines.in(scope).get(name);
-    if (!pipeline) {
-      throw new AwsError(
-        "PipelineNotFoundException",
-        `Account '${scope.account}' does not have a pipeline with name '${name}'`,
-      );
-    }
-    return pipeline;
+  const define = operationsOf(() => "ValidationException");
+  const arnOf = ({ region, account }: Scope, resource: string) =>
+    `arn:aws:codepipeline:${region}:${account}:${resource}`;
+  const find = (scope: Scope, pipeline: string) => {
+    const kept = pipelines.in(scope).get(pipeline);
+    if (kept) return kept;
+    throw new AwsError(
+      "PipelineNotFoundException",
+      `Account '${scope.account}' does not have a pipeline with name '${pipeline}'`,
+    );
   };
+  const checkArn = (arn: string) => {
+    if (!arn.startsWith("arn:")) throw new AwsError("InvalidArnException", `Invalid ARN: ${arn}`);
+    if (!tags.has(arn)) throw new AwsError("ResourceNotFoundException", `Resource not found: ${arn}`);
+  };
+  const findWebhook = (scope: Scope, webhookName: string | undefined) => {
+    if (!webhooks.in(scope).has(webhookName ?? ""))
+      throw new AwsError("WebhookNotFoundException", `No webhook of the name '${webhookName}'`);
+  };
+  const describeWebhook = (hook: Webhook) => ({
+    ...hook,
+    tags: tags.of(hook.arn).map(([key, value]) => ({ key, value })),
+  });
 
   return {
-    targets: ["CodePipeline_20150709"],
+    api: "CodePipeline_20150709",
     operations: {
-      CreatePipeline(input, scope) {
-        const declaration = { ...readDeclaration(input), version: 1 };
-        if (pipelines.in(scope).has(declaration.name)) {
-          throw new AwsError(
-            "PipelineNameInUseException",
-            `A pipeline with the name '${declaration.name}' already exists in account '${scope.account}'`,
-          );
-        }
-        pipelines.in(scope).set(declaration.name, { declaration, created: now(), updated: now() });
-        tags.put(arnOf(scope, declaration.name), tagPairs(input.tags));
-        return { pipeline: hideTokens(declaration), tags: input.tags ?? [] };
-      },
-      GetPipeline(input, scope) {
-        const name = text(input, "name");
-        const { declaration, created, updated } = find(scope, name);
-        return {
-          pipeline: hideTokens(declaration),
-          metadata: { pipelineArn: arnOf(scope, name), created, updated },
-        };
-      },
-      UpdatePipeline(input, scope) {
-        const given = readDeclaration(input);
-        const { declaration: before, created } = find(scope, given.name);
-        const declaration = { ...given, version: before.version + 1 };
-        pipelines.in(scope).set(given.name, { declaration, created, updated: now() });
-        return { pipeline: hideTokens(declaration) };
-      },
-      DeletePipeline(input, scope) {
-        const name = text(input, "name");
+      CreatePipeline: define(
+        z.looseObject({ pipeline: declaration, tags: smallTags.optional() }),
+        ({ pipeline, tags: given = [] }, scope) => {
+          checkStructure(pipeline);
+          if (pipelines.in(scope).has(pipeline.name)) {
+            throw new AwsError(
+              "PipelineNameInUseException",
+              `A pipeline with the name '${pipeline.name}' already exists in account '${scope.account}'`,
+            );
+          }
+          const first = withDefaults(pipeline, 1);
+          pipelines.in(scope).set(pipeline.name, { versions: [first], created: now(), updated: now() });
+          tags.put(arnOf(scope, pipeline.name), smallPairs(given));
+          return { pipeline: hideTokens(first), tags: given };
+        },
+      ),
+      GetPipeline: define(
+        z.looseObject({ name, version: z.int().min(1).optional() }),
+        ({ name, version }, scope) => {
+          const { versions, created, updated } = find(scope, name);
+          const pipeline = version === undefined ? versions.at(-1) : versions[version - 1];
+          if (!pipeline) {
+            throw new AwsError(
+              "PipelineVersionNotFoundException",
+              `Pipeline '${name}' has no version ${version}`,
+            );
+          }
+          return {
+            pipeline: hideTokens(pipeline),
+            metadata: { pipelineArn: arnOf(scope, name), created, updated },
+          };
+        },
+      ),
+      UpdatePipeline: define(z.looseObject({ pipeline: declaration }), ({ pipeline }, scope) => {
+        checkStructure(pipeline);
+        const { versions, created } = find(scope, pipeline.name);
+        const next = withDefaults(pipeline, versions.length + 1);
+        pipelines.in(scope).set(pipeline.name, { versions: [...versions, next], created, updated: now() });
+        return { pipeline: hideTokens(next) };
+      }),
+      // As AWS does: one that is not there counts as deleted.
+      DeletePipeline: define(z.looseObject({ name }), ({ name }, scope) => {
         pipelines.in(scope).delete(name);
         tags.forget(arnOf(scope, name));
+      }),
+      ListPipelines: define(z.looseObject({}), (_, scope) => ({
+        pipelines: [...pipelines.in(scope).values()].map(({ versions, created, updated }) => {
+          const { name, version, pipelineType, executionMode } = versions.at(-1)!;
+          return { name, version, pipelineType, executionMode, created, updated };
+        }),
+      })),
+      ListTagsForResource: define(z.looseObject({ resourceArn: name }), ({ resourceArn }) => {
+        checkArn(resourceArn);
+        return { tags: tags.of(resourceArn).map(([key, value]) => ({ key, value })) };
+      }),
+      TagResource: define(
+        z.looseObject({ resourceArn: name, tags: smallTags }),
+        ({ resourceArn, tags: given }) => {
+          checkArn(resourceArn);
+          tags.put(resourceArn, smallPairs(given));
+          return {};
+        },
+      ),
+      UntagResource: define(
+        z.looseObject({ resourceArn: name, tagKeys: z.array(name) }),
+        ({ resourceArn, tagKeys }) => {
+          checkArn(resourceArn);
+          tags.remove(resourceArn, tagKeys);
+          return {};
+        },
+      ),
+      PutWebhook: define(
+        z.looseObject({ webhook, tags: smallTags.optional() }),
+        ({ webhook: definition, tags: given }, scope) => {
+          find(scope, definition.targetPipeline);
+          if (
+            definition.authentication === "GITHUB_HMAC" &&
+            !definition.authenticationConfiguration.SecretToken
+          )
+            throw new AwsError(
+              "InvalidWebhookAuthenticationParametersException",
+              "GITHUB_HMAC needs a SecretToken",
+            );
+          const before = webhooks.in(scope).get(definition.name);
+          const arn = arnOf(scope, `webhook:${definition.name}`);
+          const url = before?.url ?? `https://${scope.region}.webhooks.aws/trigger?t=${randomUUID()}&v=1`;
+          const hook = { arn, url, definition };
+          webhooks.in(scope).set(definition.name, hook);
+          tags.put(arn, smallPairs(given));
+          return { webhook: describeWebhook(hook) };
+        },
+      ),
+      ListWebhooks: define(z.looseObject({}), (_, scope) => ({
+        webhooks: [...webhooks.in(scope).values()].map(describeWebhook),
+      })),
+      DeleteWebhook: define(z.looseObject({ name }), ({ name }, scope) => {
+        webhooks.in(scope).delete(name);
+        tags.forget(arnOf(scope, `webhook:${name}`));
         return {};
-      },
-      ListPipelines(_, scope) {
-        return {
-          pipelines: [...pipelines.in(scope).values()].map(({ declaration, created, updated }) => ({
-            name: declaration.name,
-            version: declaration.version,
-            pipelineType: declaration.pipelineType ?? "V1",
-            executionMode: declaration.executionMode ?? "SUPERSEDED",
-            created,
-            updated,
-          })),
-        };
-      },
-      ...tagOperations(tags, "camelCase"),
+      }),
+      // There is no third party to register with: the webhook is kept, and nobody calls it.
+      RegisterWebhookWithThirdParty: define(
+        z.looseObject({ webhookName: name.optional() }),
+        ({ webhookName }, scope) => {
+          findWebhook(scope, webhookName);
+          return {};
+        },
+      ),
+      DeregisterWebhookWithThirdParty: define(
+        z.looseObject({ webhookName: name.optional() }),
+        ({ webhookName }, scope) => {
+          findWebhook(scope, webhookName);
+          return {};
+        },
+      ),
     },
   };
 }
 
-function readDeclaration(input: Input): Declaration {
-  const pipeline = input.pipeline as Declaration | undefined;
-  if (!pipeline?.name)
-    throw new AwsError(
-      "ValidationException",
-      "Value null at 'pipeline' failed to satisfy constraint: Member must not be null",
-    );
-  const invalid = (message: string) => new AwsError("InvalidStructureException", message);
-  const { stages = [] } = pipeline;
-  if (stages.length < 2) throw invalid("Pipeline must contain at least two stages");
-  for (const [index, stage] of stages.entries()) {
-    const names = stage.actions.map((action) => (action as unknown as { name: string }).name);
-    if (new Set(names).size < names.length)
-      throw invalid(`Stage ${stage.name} has two actions of the same name`);
-    for (const { actionTypeId } of stage.actions) {
-      if ((actionTypeId.category === "Source") !== (index === 0)) {
-        throw invalid(
-          index === 0
-            ? `Pipeline stage ${stage.name} must contain only source actions`
-            : `Pipeline stage ${stage.name} must not contain source actions`,
-        );
-      }
-    }
-  }
-  return pipeline;
+function withDefaults(pipeline: Pipeline, version: number): Pipeline {
+  return { pipelineType: "V1", executionMode: "SUPERSEDED", ...pipeline, version };
 }
 
-function hideTokens(declaration: Declaration): Declaration {
+function hideTokens(pipeline: Pipeline): Pipeline {
   return {
-    ...declaration,
-    stages: declaration.stages.map((stage) => ({
+    ...pipeline,
+    stages: pipeline.stages.map((stage) => ({
       ...stage,
       actions: stage.actions.map((action) =>
         action.configuration?.OAuthToken

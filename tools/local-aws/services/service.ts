@@ -1,23 +1,69 @@
-import { AwsError } from "../aws-request";
+import { z } from "zod";
+import { AwsError, type Scope } from "../aws-request";
 
 // One shape for all services that Local AWS answers itself: operations by name, over a store by account and region.
 
-export interface Scope {
-  readonly account: string;
-  readonly region: string;
-}
-
-export type Input = Readonly<Record<string, unknown>>;
-export type Operation = (input: Input, scope: Scope) => unknown;
+export type Operation = (input: unknown, scope: Scope) => unknown;
 
 export interface Service {
   /** What comes before the dot of the target header. */
-  readonly targets: readonly string[];
+  readonly api: string;
   readonly operations: Readonly<Record<string, Operation>>;
   /** Whether operations that are not here are moto's. @default false */
   readonly restIsMoto?: boolean;
   /** Sees what moto answered, where something of it has to be kept here. @default - nothing has */
-  readonly learn?: (operation: string, input: Input, answer: Input) => void;
+  readonly learn?: (operation: string, input: unknown, answer: unknown, scope: Scope) => void;
+}
+
+/** Name of the error for an input that breaks the schema; `path` is what of it does. */
+export type InvalidCode = (path: string, missing: boolean) => string;
+
+/**
+ * Makes the operations of one service: each with the schema of its input.
+ *
+ * @param code what the service calls an input that breaks the schema
+ */
+export function operationsOf(code: InvalidCode) {
+  return <S extends z.ZodType>(schema: S, run: (input: z.output<S>, scope: Scope) => unknown): Operation =>
+    (input, scope) => {
+      const parsed = schema.safeParse(input);
+      if (!parsed.success) throw invalidInput(parsed.error, input, code);
+      return run(parsed.data, scope);
+    };
+}
+
+/** Says in AWS's words what is wrong with an input. */
+function invalidInput({ issues }: z.ZodError, input: unknown, code: InvalidCode): AwsError {
+  const [first] = issues;
+  const problems = issues.map((issue) => {
+    const value = valueAt(input, issue.path);
+    return `Value ${value === undefined ? "null" : `'${JSON.stringify(value)}'`} at '${issue.path.join(".")}' failed to satisfy constraint: ${constraint(issue, value)}`;
+  });
+  const path = first?.path.join(".") ?? "";
+  const given = valueAt(input, first?.path ?? []);
+  const missing = given === undefined || given === null || given === "";
+  const count = `${problems.length} validation error${problems.length > 1 ? "s" : ""} detected`;
+  return new AwsError(code(path, missing), `${count}: ${problems.join("; ")}`);
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], input);
+}
+
+function constraint(issue: z.core.$ZodIssue, value: unknown): string {
+  if (value === undefined) return "Member must not be null";
+  switch (issue.code) {
+    case "invalid_value":
+      return `Member must satisfy enum value set: [${issue.values.map(String).join(", ")}]`;
+    case "too_small":
+      return `Member must have length greater than or equal to ${issue.minimum}`;
+    case "too_big":
+      return `Member must have length less than or equal to ${issue.maximum}`;
+    case "invalid_format":
+      return `Member must satisfy regular expression pattern: ${issue.pattern ?? issue.format}`;
+    default:
+      return issue.message;
+  }
 }
 
 /** Things by name, apart for each account and region. */
@@ -32,7 +78,7 @@ export class Store<T> {
   }
 }
 
-/** The tags of one service's resources, by ARN: the operations that every service has for them. */
+/** Tags of one service's resources, by ARN. */
 export class Tags {
   private readonly byArn = new Map<string, Map<string, string>>();
 
@@ -50,47 +96,61 @@ export class Tags {
     this.byArn.delete(arn);
   }
 
+  /** A resource that is renamed has its tags under its new ARN. */
+  move(from: string, to: string): void {
+    const tags = this.of(from);
+    this.forget(from);
+    this.put(to, tags);
+  }
+
+  has(arn: string): boolean {
+    return this.byArn.has(arn);
+  }
+
   of(arn: string): [string, string][] {
     return [...(this.byArn.get(arn) ?? [])];
   }
 }
 
-/** The tag operations that most services have, in the case that the service writes its fields in. */
-export function tagOperations(tags: Tags, fields: "camelCase" | "PascalCase"): Record<string, Operation> {
-  const named = (name: string) => (fields === "PascalCase" ? name[0]!.toUpperCase() + name.slice(1) : name);
-  const arnOf = (input: Input) => text(input, named("resourceArn"));
+export const name = z.string().min(1);
+/** Tags as `[{ key, value }]`, with small letters. */
+export const smallTags = z.array(z.looseObject({ key: name, value: z.string().default("") }));
+/** Tags as `[{ Key, Value }]`, with capitals. */
+export const capitalTags = z.array(z.looseObject({ Key: name, Value: z.string().default("") }));
+
+export const smallPairs = (tags: z.output<typeof smallTags> = []) =>
+  tags.map(({ key, value }) => [key, value] as const);
+export const capitalPairs = (tags: z.output<typeof capitalTags> = []) =>
+  tags.map(({ Key, Value }) => [Key, Value] as const);
+
+/** The three tag operations of the services that write `ResourceArn` and `Tags` with capitals. */
+export function capitalTagOperations(
+  define: ReturnType<typeof operationsOf>,
+  tags: Tags,
+  check: (arn: string, scope: Scope) => void,
+): Record<string, Operation> {
   return {
-    ListTagsForResource: (input) => ({
-      [named("tags")]: tags
-        .of(arnOf(input))
-        .map(([key, value]) => ({ [named("key")]: key, [named("value")]: value })),
+    ListTagsForResource: define(z.looseObject({ ResourceArn: name }), ({ ResourceArn }, scope) => {
+      check(ResourceArn, scope);
+      return { Tags: tags.of(ResourceArn).map(([Key, Value]) => ({ Key, Value })) };
     }),
-    TagResource(input) {
-      tags.put(arnOf(input), tagPairs(input[named("tags")]));
-      return {};
-    },
-    UntagResource(input) {
-      tags.remove(arnOf(input), (input[named("tagKeys")] as string[]) ?? []);
-      return {};
-    },
+    TagResource: define(
+      z.looseObject({ ResourceArn: name, Tags: capitalTags }),
+      ({ ResourceArn, Tags }, scope) => {
+        check(ResourceArn, scope);
+        tags.put(ResourceArn, capitalPairs(Tags));
+        return {};
+      },
+    ),
+    UntagResource: define(
+      z.looseObject({ ResourceArn: name, TagKeys: z.array(name) }),
+      ({ ResourceArn, TagKeys }, scope) => {
+        check(ResourceArn, scope);
+        tags.remove(ResourceArn, TagKeys);
+        return {};
+      },
+    ),
   };
-}
-
-/** Tags as most services write them: `[{ key, value }]`, in the case that the service has. */
-export function tagPairs(value: unknown): [string, string][] {
-  if (!Array.isArray(value)) return [];
-  return value.map((tag) => [String(tag.key ?? tag.Key ?? ""), String(tag.value ?? tag.Value ?? "")]);
-}
-
-export function text(input: Input, key: string): string {
-  const value = input[key];
-  if (typeof value !== "string" || value === "") {
-    throw new AwsError(
-      "ValidationException",
-      `1 validation error detected: Value at '${key}' failed to satisfy constraint: Member must not be null`,
-    );
-  }
-  return value;
 }
 
 /** A moment as these services write it: seconds, as a number. */
