@@ -1,3 +1,4 @@
+import { demoEnvironment } from "../../tools/demo/environment";
 import { readOutputs, summarize, table } from "../../tools/demo/summary";
 import { exampleSettings } from "../support/settings";
 
@@ -21,4 +22,35 @@ test("the table shows each stack's account and resources, and the addresses belo
 
 test("no outputs are no error", () => {
   expect(readOutputs("")).toEqual({});
+});
+
+test("the demo's commands reach Local AWS and nothing of the caller's", () => {
+  const caller = {
+    PATH: "/bin",
+    AWS_PROFILE: "work",
+    AWS_SESSION_TOKEN: "secret",
+    AWS_ENDPOINT_URL_S3: "https://s3.example.com",
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: "true",
+    AWS_ACCESS_KEY_ID: "mine",
+    GITHUB_TOKEN: "mine",
+    TF_VAR_project: "mine",
+    TF_CLI_ARGS_plan: "-destroy",
+    TF_WORKSPACE: "mine",
+    SLIPWAY_APP: "bootstrap",
+    SLIPWAY_PROVIDER_MIRROR: "/mirror",
+    TF_CLI_CONFIG_FILE: "/mine.rc",
+  };
+  const props = { endpoint: "http://127.0.0.1:1", region: "eu-west-1", githubToken: "ghp_demo" };
+  const environment = { ...caller, ...demoEnvironment(caller, props) };
+  expect(Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined))).toEqual({
+    PATH: "/bin",
+    SLIPWAY_PROVIDER_MIRROR: "/mirror",
+    TF_CLI_CONFIG_FILE: "/mine.rc",
+    AWS_ENDPOINT_URL: "http://127.0.0.1:1",
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_REGION: "eu-west-1",
+    GITHUB_TOKEN: "ghp_demo",
+    NO_COLOR: "1",
+  });
 });

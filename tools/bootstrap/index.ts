@@ -1,175 +1,79 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import {
-  GetObjectCommand,
-  HeadBucketCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  S3Client,
-} from "@aws-sdk/client-s3";
-import { readSettings, type Settings } from "../../settings";
-import { stateBucketName, stateKey } from "../../shared/names";
+import { readSettings } from "../../settings";
 import { checkCaller } from "../caller";
 import { cdktf, run, tail } from "../cdktf";
 import { projectRoot, runCommand, UserError } from "../project";
 import { terraform } from "../toolchain";
+import { Bootstrap, type Commands, STACK } from "./bootstrap";
+import { S3StateBucket } from "./state-bucket";
 
-const STACK = "bootstrap";
 /** Apart from the other stacks: a synth removes the folders of stacks that it did not make. */
 const OUTPUT = ".slipway/bootstrap.out";
 
-/**
- * `npm run bootstrap [-- --destroy]`: makes the bucket that holds all state. The stack is deployed with its
- * state in a local file, which then moves into the bucket; each step can be interrupted and run again.
- */
-class Bootstrap {
-  private readonly s3: S3Client;
-  private readonly bucket: string;
-  private readonly localState: string;
-
-  constructor(settings: Settings) {
-    this.bucket = stateBucketName(settings);
-    this.s3 = new S3Client({
-      region: settings.region,
-      forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined,
-    });
-    // main.ts knows it by the same rule.
-    this.localState = join(
-      projectRoot(),
-      ".slipway/bootstrap",
-      `${settings.account}-${settings.region}.tfstate`,
-    );
-  }
-
-  async deploy(): Promise<void> {
-    if (await this.hasStateInBucket()) {
-      await this.cdktf("deploy", "bucket");
-    } else {
-      if (!existsSync(this.localState) && (await this.hasBucket())) {
-        throw new UserError(
-          `The bucket ${this.bucket} is there, but no state of ${STACK} is in it, nor on this machine. If the bucket is yours and holds nothing that you need, delete it and run this again; otherwise take another project name.`,
-        );
-      }
-      mkdirSync(dirname(this.localState), { recursive: true });
-      await this.cdktf("deploy", "local");
-      await this.moveState("bucket");
-      if (!(await this.hasStateInBucket()))
-        throw new UserError(`The state of ${STACK} did not arrive in ${this.bucket}: run this again.`);
-      this.forgetLocalState();
-    }
-    console.log(`The Terraform state lies in ${this.bucket}.`);
-  }
-
-  async destroy(): Promise<void> {
-    if (await this.hasStateInBucket()) {
-      const stacks = await this.otherStacks();
-      if (stacks.length) {
-        throw new UserError(
-          `The bucket ${this.bucket} holds the state of ${stacks.join(", ")}, which still have resources. Destroy them first: npx cdktf destroy '*'`,
-        );
-      }
-      await this.cdktf("synth", "bucket");
-      await this.init();
-      mkdirSync(dirname(this.localState), { recursive: true });
-      await this.moveState("local");
-    } else if (!existsSync(this.localState)) {
-      console.log(`There is no state bucket of this project (${this.bucket}): nothing to destroy.`);
-      return;
-    }
-    // The bucket keeps old versions of states; it is emptied only where its own settings say so.
-    await this.cdktf("deploy", "local", { SLIPWAY_FORCE_DESTROY: "1" });
-    await this.cdktf("destroy", "local", { SLIPWAY_FORCE_DESTROY: "1" });
-    this.forgetLocalState();
-    // It says where the state was.
-    rmSync(OUTPUT, { recursive: true, force: true });
-    console.log(`${this.bucket} is gone, and with it all state.`);
-  }
-
-  private async moveState(to: "bucket" | "local"): Promise<void> {
-    await this.cdktf("synth", to);
-    await this.init("-migrate-state", "-force-copy");
-  }
-
-  private async init(...switches: string[]): Promise<void> {
-    const { path } = await terraform();
-    const cwd = join(OUTPUT, "stacks", STACK);
-    const { exitCode, output } = await run(path, ["init", "-input=false", "-no-color", ...switches], {
-      cwd,
-      onLine: () => {},
-    });
-    if (exitCode !== 0) throw new UserError(`The state of ${STACK} could not be moved:\n${tail(output)}`);
-  }
-
-  private async cdktf(
-    command: string,
-    state: "bucket" | "local",
-    env: Record<string, string> = {},
-  ): Promise<void> {
+const commands: Commands = {
+  async cdktf(command, state, { disposable = false } = {}) {
     // cdktf makes the last folder of the path, and no other.
     mkdirSync(dirname(OUTPUT), { recursive: true });
     await cdktf([command, ...(command === "synth" ? [] : [STACK]), "--output", OUTPUT], {
-      env: { ...env, SLIPWAY_APP: STACK, SLIPWAY_BOOTSTRAP_STATE: state },
+      env: {
+        SLIPWAY_APP: STACK,
+        SLIPWAY_BOOTSTRAP_STATE: state,
+        ...(disposable ? { SLIPWAY_FORCE_DESTROY: "1" } : {}),
+      },
     });
-  }
+  },
+  async init(...switches) {
+    const { path } = await terraform();
+    const { exitCode, output } = await run(path, ["init", "-input=false", "-no-color", ...switches], {
+      cwd: join(OUTPUT, "stacks", STACK),
+      onLine: () => {},
+    });
+    if (exitCode !== 0) throw new UserError(`The state of ${STACK} could not be moved:\n${tail(output)}`);
+  },
+  forget: () => rmSync(OUTPUT, { recursive: true, force: true }),
+};
 
-  private forgetLocalState(): void {
-    for (const file of [this.localState, `${this.localState}.backup`]) rmSync(file, { force: true });
-  }
-
-  private async hasBucket(): Promise<boolean> {
-    return this.exists(() => this.s3.send(new HeadBucketCommand({ Bucket: this.bucket })));
-  }
-
-  private async hasStateInBucket(): Promise<boolean> {
-    return this.exists(() =>
-      this.s3.send(new HeadObjectCommand({ Bucket: this.bucket, Key: stateKey(STACK) })),
+async function askWhetherToDestroy(bucket: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new UserError(
+      `There is no terminal to ask whether to destroy ${bucket}: add --auto-approve to do it unasked.`,
     );
   }
-
-  private async exists(ask: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await ask();
-      return true;
-    } catch (error) {
-      const { name, $metadata } = error as { name: string; $metadata?: { httpStatusCode?: number } };
-      if ($metadata?.httpStatusCode === 404) return false;
-      if ($metadata?.httpStatusCode === 403) {
-        throw new UserError(
-          `The bucket ${this.bucket} may not be read with these credentials, or is somebody else's.`,
-        );
-      }
-      throw new UserError(`The bucket ${this.bucket} cannot be asked for: ${name}.`);
-    }
-  }
-
-  /** Stacks whose state in the bucket still has resources. */
-  private async otherStacks(): Promise<string[]> {
-    const stacks: string[] = [];
-    let ContinuationToken: string | undefined;
-    do {
-      const page = await this.s3.send(new ListObjectsV2Command({ Bucket: this.bucket, ContinuationToken }));
-      for (const { Key = "" } of page.Contents ?? []) {
-        if (!Key.endsWith(".tfstate") || Key === stateKey(STACK)) continue;
-        const { Body } = await this.s3.send(new GetObjectCommand({ Bucket: this.bucket, Key }));
-        const { resources = [] } = JSON.parse((await Body?.transformToString()) ?? "{}") as {
-          resources?: { mode: string }[];
-        };
-        if (resources.some(({ mode }) => mode === "managed")) stacks.push(Key.replace(/\.tfstate$/, ""));
-      }
-      ContinuationToken = page.NextContinuationToken;
-    } while (ContinuationToken);
-    return stacks;
-  }
+  const { confirm } = await import("@inquirer/prompts");
+  const message = `Destroy ${bucket}, and with it all state of this project and its history?`;
+  // Ctrl-C is a no as well.
+  return confirm({ message, default: false }).catch(() => false);
 }
 
+/** `npm run bootstrap [-- --destroy [--auto-approve]]`: makes or destroys the bucket that holds all state. */
 runCommand(async () => {
-  const { values } = parseArgs({ options: { destroy: { type: "boolean", default: false } } });
-  const settings = await readSettings("terraform.tfvars", {
-    cacheFolder: join(projectRoot(), ".slipway/cache"),
+  const { values } = parseArgs({
+    options: {
+      destroy: { type: "boolean", default: false },
+      "auto-approve": { type: "boolean", default: false },
+    },
   });
+  const root = projectRoot();
+  const settings = await readSettings("terraform.tfvars", { cacheFolder: join(root, ".slipway/cache") });
   await checkCaller(settings);
-  const bootstrap = new Bootstrap(settings);
-  await (values.destroy ? bootstrap.destroy() : bootstrap.deploy());
+  const bucket = new S3StateBucket(settings);
+  // main.ts knows it by the same rule.
+  const localState = join(root, ".slipway/bootstrap", `${settings.account}-${settings.region}.tfstate`);
+  const bootstrap = new Bootstrap({ bucket, commands, localState });
+  if (!values.destroy) {
+    await bootstrap.deploy();
+    console.log(`The Terraform state lies in ${bucket.name}.`);
+    return 0;
+  }
+  const destroyed = await bootstrap.destroy(async () =>
+    values["auto-approve"] ? true : askWhetherToDestroy(bucket.name),
+  );
+  console.log(
+    destroyed
+      ? `${bucket.name} is gone, and with it all state.`
+      : `There is no state bucket of this project (${bucket.name}): nothing to destroy.`,
+  );
   return 0;
 });

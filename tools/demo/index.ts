@@ -15,6 +15,7 @@ import { cdktf, run, tail } from "../cdktf";
 import { type LocalAws, startLocalAws } from "../local-aws";
 import { projectRoot, runCommand, UserError } from "../project";
 import { motoServer, providerMirror, terraform } from "../toolchain";
+import { demoEnvironment } from "./environment";
 import { readOutputs, type StackSummary, summarize, table } from "./summary";
 
 /** Made up, of a token's form: nobody at GitHub is asked about it. */
@@ -52,7 +53,8 @@ class Demo {
             { title: "destroy *", task: (_: object, task: Wrapper) => this.cdktf(["destroy", "*"], task) },
             {
               title: "destroy bootstrap",
-              task: (_: object, task: Wrapper) => this.npm("bootstrap", ["--destroy"], task),
+              task: (_: object, task: Wrapper) =>
+                this.npm("bootstrap", ["--destroy", "--auto-approve"], task),
             },
           ]
         : []),
@@ -63,14 +65,18 @@ class Demo {
     return this.aws?.endpoint ?? "";
   }
 
+  get region(): string {
+    return this.settings.region;
+  }
+
   async stop(): Promise<void> {
     await this.aws?.stop();
   }
 
   private async findTools(task: Wrapper): Promise<void> {
-    const { version, path } = await terraform();
+    const { product, version, from } = await terraform();
     await motoServer();
-    task.title += `: Terraform ${version} (${path}), provider from ${providerMirror() ? "a mirror" : "its registry"}`;
+    task.title += `: ${product} ${version} (${from}), provider from ${providerMirror() ? "a mirror" : "its registry"}`;
   }
 
   private async startAws(task: Wrapper): Promise<void> {
@@ -116,26 +122,12 @@ class Demo {
     if (exitCode !== 0) throw new UserError(`${tail(output)}\nAll of it: ${this.log}`);
   }
 
-  /** The caller's own account must not be within reach. */
   private options(task?: Wrapper) {
-    const env: Record<string, string | undefined> = {
-      AWS_ENDPOINT_URL: this.endpoint,
-      AWS_ACCESS_KEY_ID: "local",
-      AWS_SECRET_ACCESS_KEY: "local",
-      AWS_REGION: this.settings.region,
-      GITHUB_TOKEN: TOKEN,
-      NO_COLOR: "1",
-      FORCE_COLOR: undefined,
-    };
-    for (const name of [
-      "AWS_PROFILE",
-      "AWS_DEFAULT_PROFILE",
-      "AWS_SESSION_TOKEN",
-      "AWS_DEFAULT_REGION",
-      "AWS_CA_BUNDLE",
-    ]) {
-      env[name] = undefined;
-    }
+    const env = demoEnvironment(process.env, {
+      endpoint: this.endpoint,
+      region: this.settings.region,
+      githubToken: TOKEN,
+    });
     const onLine = (line: string) => {
       // Where nothing can be overwritten, each line would stay: the log has them.
       if (task && process.stdout.isTTY) task.output = stripVTControlCharacters(line).slice(0, 120);
@@ -209,8 +201,8 @@ runCommand(async () => {
     console.log(`Local AWS runs until Ctrl-C, and forgets everything then. To look around, in another terminal:
 
   export AWS_ENDPOINT_URL=${demo.endpoint}
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=eu-west-1
-  aws codepipeline get-pipeline --name hello-main`);
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=${demo.region}
+  aws codepipeline list-pipelines`);
     await interrupted;
     return 0;
   } finally {
