@@ -2,6 +2,9 @@ import { UserError } from "../project";
 
 const TOKEN = /^(gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255}|[0-9a-f]{40})$/;
 
+/** GitHub is slow at times, but not so slow. */
+const ANSWER_MILLISECONDS = 15_000;
+
 export interface CheckOptions {
   /** Whether GitHub is asked; the token's form is looked at in any case. */
   readonly ask: boolean;
@@ -27,11 +30,17 @@ export async function checkToken(
       accept: "application/vnd.github+json",
       "user-agent": "slipway",
     },
+    signal: AbortSignal.timeout(ANSWER_MILLISECONDS),
   }).catch((error: Error) => {
     throw new UserError(
       `GitHub cannot be reached (${error.message}). With --no-check the token is taken unseen.`,
     );
   });
+  if (response.status === 403 && response.headers.get("x-ratelimit-remaining") === "0") {
+    throw new UserError(
+      "GitHub has had too many requests with this token: try again in an hour, or use --no-check.",
+    );
+  }
   const why: Record<number, string> = {
     401: "GitHub does not know this token: it was mistyped, has expired or was revoked.",
     403: `GitHub does not let this token read ${repository}: it lacks the scope repo, or the organization's consent (SSO).`,

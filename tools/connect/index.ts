@@ -27,7 +27,8 @@ There, choose the pending connection, and Update pending connection.`,
     return 0;
   }
   await checkCaller(settings);
-  const token = process.env.GITHUB_TOKEN ?? (await askToken());
+  // A file's last line break, and what a paste brings along, are no part of it.
+  const token = (process.env.GITHUB_TOKEN || (await askToken())).trim();
   // GitHub knows nothing of a rehearsal.
   const rehearsal = process.env.AWS_ENDPOINT_URL !== undefined;
   await checkToken(token, source.repository, { ask: !values["no-check"] && !rehearsal });
@@ -40,7 +41,9 @@ There, choose the pending connection, and Update pending connection.`,
         `The secret ${SecretId} is not there yet. Deploy it first: npx cdktf deploy delivery`,
       );
     }
-    throw new UserError(`The token could not be put into ${SecretId}: ${error.name}: ${error.message}`);
+    // A service may quote what it does not take.
+    const message = error.message.replaceAll(token, "(the token)");
+    throw new UserError(`The token could not be put into ${SecretId}: ${error.name}: ${message}`);
   });
   console.log(`The token is in ${SecretId}. Now deploy the pipelines: npx cdktf deploy 'pipeline-*'`);
   return 0;
@@ -53,5 +56,9 @@ async function askToken(): Promise<string> {
     );
   }
   const { password } = await import("@inquirer/prompts");
-  return password({ message: "GitHub token (scopes repo and admin:repo_hook):", mask: "*" });
+  const message = "GitHub token (scopes repo and admin:repo_hook):";
+  return password({ message, mask: "*" }).catch((error: Error) => {
+    if (error.name !== "ExitPromptError") throw error;
+    throw new UserError("Stopped: no token was put anywhere.");
+  });
 }
