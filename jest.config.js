@@ -3,7 +3,7 @@ const swc = [
   { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } },
 ];
 
-/** Packages that are ES modules alone (execa and what it brings): jest takes them only translated. */
+/** Packages that are ES modules alone (execa, octokit and what they bring): jest takes them only translated. */
 const ES_MODULES = [
   "execa",
   "@sec-ant",
@@ -21,6 +21,12 @@ const ES_MODULES = [
   "strip-final-newline",
   "unicorn-magic",
   "yoctocolors",
+  "octokit",
+  "@octokit",
+  "before-after-hook",
+  "content-type",
+  "universal-github-app-jwt",
+  "universal-user-agent",
 ];
 
 const project = (displayName, testMatch) => ({
@@ -28,8 +34,12 @@ const project = (displayName, testMatch) => ({
   testMatch,
   transform: { "^.+\\.[tj]s$": swc },
   transformIgnorePatterns: [`/node_modules/(?!(${ES_MODULES.join("|")})/)`],
-  // Its package.json offers nothing to require.
-  moduleNameMapper: { "^unicorn-magic$": "<rootDir>/node_modules/unicorn-magic/node.js" },
+  // Their package.json offers nothing to require.
+  moduleNameMapper: {
+    "^unicorn-magic$": "<rootDir>/node_modules/unicorn-magic/node.js",
+    "^@octokit/(auth-unauthenticated|webhooks-methods)$":
+      "<rootDir>/node_modules/@octokit/$1/dist-node/index.js",
+  },
   testEnvironment: "node",
   setupFiles: ["<rootDir>/__tests__/support/setup.ts"],
   modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/.slipway"],
