@@ -1,0 +1,56 @@
+/**
+ * Characters that nobody sees, or that change how others are seen: controls, format characters (bidirectional
+ * overrides, zero-width ones, tags), separators, halves of surrogate pairs, private ones, and blanks that are no space.
+ */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
+
+const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** A text on one line of which every character is seen. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (found) => {
+    const point = found.codePointAt(0)!;
+    return (
+      NAMED[found] ??
+      (point > 0xffff ? `\\u{${point.toString(16)}}` : `\\u${point.toString(16).padStart(4, "0")}`)
+    );
+  });
+}
+
+/** A text of at most so many characters, and how many are left out. */
+export function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  // A pair of surrogates stays together.
+  const end = /[\uD800-\uDBFF]/.test(text[most - 1]!) ? most - 1 : most;
+  return `${text.slice(0, end)}… (${text.length - end} more characters)`;
+}
+
+/** Of backticks in a row, the most; a fence must have more. */
+const longestRun = (text: string) =>
+  (text.match(/`+/g) ?? []).reduce((longest, run) => Math.max(longest, run.length), 0);
+
+/**
+ * A text as a Markdown code span: in it nothing is markup, a mention, a link or a reference (CommonMark 0.31, 6.1), as
+ * long as it stays on its line and has no run of backticks like the one around it.
+ */
+export function codeSpan(text: string): string {
+  const content = visible(text);
+  if (content === "") return "`(empty)`";
+  const fence = "`".repeat(longestRun(content) + 1);
+  // Of a span that begins and ends with a space, one is taken away on each side.
+  const padding = /^`|`$|^ .*[^ ].* $/.test(content) ? " " : "";
+  return fence + padding + content + padding + fence;
+}
+
+/**
+ * A text as HTML, for an element such as `<code>` in which mentions and references are not looked for, in a block
+ * that is HTML to its end: Markdown begins again only after an empty line (CommonMark 0.31, 4.6).
+ */
+export const html = (text: string): string =>
+  visible(text).replace(/[&<>"'`@#[\]]/g, (found) => `&#${found.charCodeAt(0)};`);
+
+/** Lines as a fenced block that none of them can end. */
+export function fenced(lines: readonly string[], language: string): string {
+  const fence = "`".repeat(Math.max(3, longestRun(lines.join("\n")) + 1));
+  return [`${fence}${language}`, ...lines, fence].join("\n");
+}
