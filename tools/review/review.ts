@@ -1,0 +1,396 @@
+import { type Finding, findAccess } from "./access";
+import { type AttributeChange, compareAttributes, pathOf } from "./attributes";
+import { code, type Phrase, plainText } from "./phrase";
+import type { Change, Check, Plan, ResourceChange } from "./plan";
+import { Redactor } from "./secrets";
+
+/** What a plan does that somebody should look at, in the words of `--fail-on`. */
+export const RISKS = [
+  "delete",
+  "replace",
+  "forget",
+  "access",
+  "network",
+  "drift",
+  "check",
+  "deferred",
+  "errored",
+  "unknown",
+] as const;
+export type Risk = (typeof RISKS)[number];
+
+/** What happens to a resource. */
+export type Kind =
+  | "no-op"
+  | "create"
+  | "read"
+  | "update"
+  | "delete"
+  | "replace"
+  | "forget"
+  | "replace-and-forget"
+  | "ephemeral"
+  | "unknown";
+
+/** As Terraform counts in its line "Plan: …"; it counts neither forgets nor moves. */
+export interface Counts {
+  readonly import: number;
+  readonly add: number;
+  readonly change: number;
+  readonly destroy: number;
+  readonly forget: number;
+  readonly move: number;
+  /** Outputs whose value changes. */
+  readonly output: number;
+}
+
+/** One resource of a plan, without secrets. */
+export interface ResourceReview {
+  readonly address: string;
+  readonly kind: Kind;
+  readonly type: string;
+  /** The action words of Terraform's. */
+  readonly actions: readonly string[];
+  readonly deposed?: string;
+  readonly movedFrom?: string;
+  /** Id of what is imported; "" where it is not known. */
+  readonly importing?: string;
+  /** Why, where Terraform says it. */
+  readonly reason?: Phrase;
+  /** Attributes that force the replacement. */
+  readonly forcedBy: readonly string[];
+  /** Whether what is destroyed holds data that nothing brings back. */
+  readonly holdsData: boolean;
+  readonly attributes: readonly AttributeChange[];
+  /** Whether nothing differs but tags, or the form of documents. */
+  readonly trivial?: "tags" | "form";
+  /** Why it is left for a later plan. */
+  readonly deferredBecause?: Phrase;
+}
+
+export interface OutputReview {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly attributes: readonly AttributeChange[];
+}
+
+export interface DriftReview {
+  readonly resource: ResourceReview;
+  /** What the change from outside opened. */
+  readonly findings: readonly Finding[];
+}
+
+/** The reading of one plan. Nothing in it is secret; all of it but our own words is the plan's, and hostile. */
+export interface PlanReview {
+  readonly name: string;
+  readonly counts: Counts;
+  readonly risks: readonly Risk[];
+  readonly errored: boolean;
+  readonly complete: boolean;
+  /** All but those that stay as they are and those that only tags or form touch. */
+  readonly resources: readonly ResourceReview[];
+  readonly access: readonly Finding[];
+  readonly drift: readonly DriftReview[];
+  readonly checks: readonly Check[];
+  readonly outputs: readonly OutputReview[];
+  readonly deferred: readonly ResourceReview[];
+  /** Providers' actions that it invokes. */
+  readonly invokes: readonly string[];
+  /** Counted, not told. */
+  readonly folded: {
+    readonly tags: number;
+    readonly form: number;
+    readonly unchanged: number;
+    readonly checksPassed: number;
+  };
+}
+
+/** A plan that could not be made: Terraform's own words. */
+export interface FailedPlan {
+  readonly name: string;
+  readonly failure: string;
+}
+
+export interface Review {
+  readonly counts: Counts;
+  readonly risks: readonly Risk[];
+  readonly plans: readonly PlanReview[];
+  readonly failed: readonly FailedPlan[];
+}
+
+/** Reads plans together: a secret of one is hidden in all. */
+export function review(plans: readonly Plan[], failed: readonly FailedPlan[] = []): Review {
+  const redactor = new Redactor(plans);
+  const reviews = plans.map((plan) => new PlanReader(plan, redactor).read());
+  const found = new Set<Risk>(reviews.flatMap(({ risks }) => risks));
+  if (failed.length) found.add("errored");
+  return {
+    counts: sum(reviews.map(({ counts }) => counts)),
+    risks: RISKS.filter((risk) => found.has(risk)),
+    plans: reviews,
+    failed: failed.map(({ name, failure }) => ({ name, failure: redactor.text(failure) })),
+  };
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  "no-op": "no-op",
+  create: "create",
+  read: "read",
+  update: "update",
+  delete: "delete",
+  "delete,create": "replace",
+  "create,delete": "replace",
+  forget: "forget",
+  "create,forget": "replace-and-forget",
+  "forget,create": "replace-and-forget",
+  open: "ephemeral",
+  renew: "ephemeral",
+  close: "ephemeral",
+};
+
+/** The kind of a list of action words; of any that are not known, nobody knows what they do. */
+export function kindOf(actions: readonly string[]): Kind {
+  const key = actions.join();
+  return Object.hasOwn(KINDS, key) ? KINDS[key]! : "unknown";
+}
+
+const DESTRUCTIVE: ReadonlySet<Kind> = new Set(["delete", "replace", "forget", "replace-and-forget"]);
+
+/** Whether something is gone afterwards, or out of Terraform's sight. */
+export const kindIsDestructive = (kind: Kind): boolean => DESTRUCTIVE.has(kind);
+
+const REASONS: Readonly<Record<string, string>> = {
+  replace_because_tainted: "it is tainted",
+  replace_because_cannot_update: "it cannot be changed in place",
+  replace_by_request: "asked for with -replace",
+  replace_by_triggers: "triggered by another's change",
+  delete_because_no_resource_config: "it is no longer in the configuration",
+  delete_because_no_module: "its module is no longer in the configuration",
+  delete_because_wrong_repetition: "it changed between one and many (count, for_each)",
+  delete_because_count_index: "its index is beyond count",
+  delete_because_each_key: "its key is no longer in for_each",
+  delete_because_no_move_target: "what it was moved to is not in the configuration",
+  read_because_config_unknown: "its arguments are known only after the apply",
+  read_because_dependency_pending: "what it depends on changes first",
+  read_because_check_nested: "a check reads it",
+  unknown: "something is not known yet",
+  instance_count_unknown: "how many there will be is not known yet",
+  resource_config_unknown: "its arguments are not known yet",
+  provider_config_unknown: "its provider's arguments are not known yet",
+  deferred_prereq: "it depends on what was put off",
+  absent_prereq: "it depends on what is not there",
+  excluded: "it was excluded",
+  not_included: "it was not included",
+};
+
+/** Types that hold what people made: once destroyed, only a backup brings it back. */
+const HOLDS_DATA =
+  /^aws_(s3_bucket|s3_object|db_instance|db_cluster|rds_cluster|rds_global_cluster|docdb_cluster|neptune_cluster|redshift_cluster|dynamodb_table|efs_file_system|fsx_\w+|ebs_volume|elasticache_(cluster|replication_group)|memorydb_cluster|opensearch_domain|elasticsearch_domain|kms_key|secretsmanager_secret|ssm_parameter|ecr_repository|cloudwatch_log_group|kinesis_stream|sqs_queue|msk_cluster|cognito_user_pool|codecommit_repository|backup_vault|timestreamwrite_table|keyspaces_table|glacier_vault|lightsail_database|qldb_ledger|route53_zone|mq_broker)$/;
+
+class PlanReader {
+  constructor(
+    private readonly plan: Plan,
+    private readonly redactor: Redactor,
+  ) {}
+
+  read(): PlanReview {
+    const { plan } = this;
+    const risks = new Set<Risk>();
+    const all = plan.resources.filter(isTold).map((resource) => this.resource(resource));
+    const access = this.findings(plan.resources);
+    const drift = plan.drift.filter(isTold).map((resource) => this.drift(resource));
+    const deferred = plan.deferred.map((resource) => ({
+      ...this.resource(resource),
+      deferredBecause: this.reason(resource.deferredBecause),
+    }));
+    const checks = plan.checks.filter(({ status }) => status !== "pass");
+    for (const { kind } of all) if (KIND_RISK[kind]) for (const risk of KIND_RISK[kind]) risks.add(risk);
+    for (const { direction, risk } of access) if (direction !== "narrows") risks.add(risk);
+    if (drift.some(({ resource }) => resource.kind !== "no-op")) risks.add("drift");
+    if (checks.some(({ status }) => status !== "unknown")) risks.add("check");
+    if (
+      deferred.length ||
+      plan.actions.some(({ deferredBecause }) => deferredBecause !== undefined) ||
+      (!plan.complete && !plan.errored)
+    )
+      risks.add("deferred");
+    if (plan.errored) risks.add("errored");
+    const outputs = this.outputs();
+    if (outputs.some(({ kind }) => kind === "unknown")) risks.add("unknown");
+
+    return {
+      name: plan.name,
+      counts: countAll(plan.resources.filter(isTold), outputs.length),
+      risks: RISKS.filter((risk) => risks.has(risk)),
+      errored: plan.errored,
+      complete: plan.complete,
+      resources: all.filter(({ trivial }) => trivial === undefined),
+      access,
+      drift,
+      checks: checks.map((check) => this.check(check)),
+      outputs,
+      deferred,
+      invokes: plan.actions.map(({ address }) => this.safe(address)),
+      folded: {
+        tags: all.filter(({ trivial }) => trivial === "tags").length,
+        form: all.filter(({ trivial }) => trivial === "form").length,
+        unchanged: plan.resources.length - plan.resources.filter(isTold).length,
+        checksPassed: plan.checks.length - checks.length,
+      },
+    };
+  }
+
+  private resource(resource: ResourceChange): ResourceReview {
+    const { change, type } = resource;
+    const kind = isKnownMode(resource.mode) ? kindOf(change.actions) : "unknown";
+    const { changes: attributes, formOnly } = compareAttributes(change, this.redactor);
+    const destroys = kind === "delete" || kind === "replace" || kind === "unknown";
+    const plain = kind === "update" && change.importing === undefined && !resource.previousAddress;
+    const trivial = !plain
+      ? undefined
+      : attributes.length === 0 && formOnly > 0
+        ? "form"
+        : attributes.length > 0 && attributes.every(({ path }) => /^tags(_all)?\b/.test(path))
+          ? "tags"
+          : undefined;
+    return {
+      address: this.safe(resource.address),
+      kind,
+      type: this.safe(type),
+      actions: change.actions.map((action) => this.safe(action)),
+      ...(resource.deposed && { deposed: this.safe(resource.deposed) }),
+      ...(resource.previousAddress && { movedFrom: this.safe(resource.previousAddress) }),
+      ...(change.importing !== undefined && { importing: this.safe(change.importing) }),
+      ...(resource.reason && { reason: this.reason(resource.reason) }),
+      forcedBy: change.replacePaths.map((path) => this.safe(pathOf(path))),
+      holdsData: destroys && HOLDS_DATA.test(type),
+      attributes: withoutCopies(attributes),
+      ...(trivial && { trivial }),
+    };
+  }
+
+  private drift(resource: ResourceChange): DriftReview {
+    return { resource: this.resource(resource), findings: this.findings([resource]) };
+  }
+
+  private outputs(): OutputReview[] {
+    return [...this.plan.outputs]
+      .map(([name, change]) => ({
+        name: this.safe(name),
+        kind: kindOf(change.actions),
+        attributes: compareAttributes(wrapped(change), this.redactor).changes,
+      }))
+      .filter(({ kind, attributes }) => kind !== "no-op" || attributes.length > 0);
+  }
+
+  private check({ address, status, messages }: Check): Check {
+    return {
+      address: this.safe(address),
+      status: this.safe(status),
+      messages: messages.map((message) => this.safe(message)),
+    };
+  }
+
+  private findings(resources: readonly ResourceChange[]): Finding[] {
+    return findAccess(resources, this.plan.isConfigured).map((finding) => ({
+      ...finding,
+      addresses: finding.addresses.map((address) => this.safe(address)),
+      text: finding.text.map((part) => (typeof part === "string" ? part : code(this.safe(part.code)))),
+    }));
+  }
+
+  /** One that we know in our words, any other in Terraform's. */
+  private reason(reason: string): Phrase {
+    return [Object.hasOwn(REASONS, reason) ? REASONS[reason]! : code(this.safe(reason))];
+  }
+
+  private safe(text: string): string {
+    return this.redactor.text(text);
+  }
+}
+
+const KIND_RISK: Readonly<Partial<Record<Kind, readonly Risk[]>>> = {
+  delete: ["delete"],
+  replace: ["replace"],
+  forget: ["forget"],
+  "replace-and-forget": ["forget"],
+  unknown: ["unknown"],
+};
+
+const isKnownMode = (mode: string) => mode === "managed" || mode === "data" || mode === "ephemeral";
+
+/** Resources that Terraform tells of: all but those that stay, and data that is no longer read. */
+function isTold({ mode, change, previousAddress }: ResourceChange): boolean {
+  const kind = kindOf(change.actions);
+  if (kind === "no-op") return previousAddress !== undefined || change.importing !== undefined;
+  return !(kind === "delete" && mode === "data");
+}
+
+function countAll(resources: readonly ResourceChange[], output: number): Counts {
+  const kinds = resources.map(({ change }) => kindOf(change.actions));
+  const count = (...these: Kind[]) => kinds.filter((kind) => these.includes(kind)).length;
+  return {
+    import: resources.filter(({ change }) => change.importing !== undefined).length,
+    add: count("create", "replace", "replace-and-forget"),
+    change: count("update"),
+    destroy: count("delete", "replace"),
+    forget: count("forget", "replace-and-forget"),
+    move: resources.filter(({ previousAddress }) => previousAddress !== undefined).length,
+    output,
+  };
+}
+
+const sum = (all: readonly Counts[]): Counts =>
+  all.reduce(
+    (total, counts) => ({
+      import: total.import + counts.import,
+      add: total.add + counts.add,
+      change: total.change + counts.change,
+      destroy: total.destroy + counts.destroy,
+      forget: total.forget + counts.forget,
+      move: total.move + counts.move,
+      output: total.output + counts.output,
+    }),
+    { import: 0, add: 0, change: 0, destroy: 0, forget: 0, move: 0, output: 0 },
+  );
+
+/** `tags_all` repeats `tags`, with the provider's defaults. */
+function withoutCopies(attributes: readonly AttributeChange[]): readonly AttributeChange[] {
+  const tags = new Set(attributes.filter(({ path }) => /^tags\b/.test(path)).map(({ path }) => path));
+  if (tags.size === 0) return attributes;
+  return attributes.filter(
+    ({ path }) => !/^tags_all\b/.test(path) || !tags.has(path.replace("tags_all", "tags")),
+  );
+}
+
+/** An output's value stands for itself: its path is "value". */
+const wrapped = (change: Change): Change => ({
+  ...change,
+  before: { value: change.before },
+  after: { value: change.after },
+  afterUnknown: { value: change.afterUnknown ?? false },
+  beforeSensitive: { value: change.beforeSensitive ?? false },
+  afterSensitive: { value: change.afterSensitive ?? false },
+});
+
+/** A review as JSON: its shape is a contract; `version` grows where that breaks. */
+export function toJson(reviewed: Review): string {
+  const findings = (found: readonly Finding[]) =>
+    found.map(({ text, ...rest }) => ({ ...rest, text: plainText(text) }));
+  const resource = ({ reason, deferredBecause, ...rest }: ResourceReview) => ({
+    ...rest,
+    ...(reason && { reason: plainText(reason) }),
+    ...(deferredBecause && { deferredBecause: plainText(deferredBecause) }),
+  });
+  const plans = reviewed.plans.map((plan) => ({
+    ...plan,
+    resources: plan.resources.map(resource),
+    access: findings(plan.access),
+    drift: plan.drift.map((drifted) => ({
+      ...resource(drifted.resource),
+      access: findings(drifted.findings),
+    })),
+    deferred: plan.deferred.map(resource),
+  }));
+  return JSON.stringify({ version: 1, ...reviewed, plans }, null, 2);
+}
