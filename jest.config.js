@@ -3,7 +3,7 @@ const swc = [
   { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "commonjs" } },
 ];
 
-/** Packages that are ES modules alone (execa, octokit and what they bring): jest takes them only translated. */
+/** Packages that are ES modules alone (execa, octokit, micromark, parse5 and what they bring): jest takes them only translated. */
 const ES_MODULES = [
   "execa",
   "@sec-ant",
@@ -27,6 +27,12 @@ const ES_MODULES = [
   "content-type",
   "universal-github-app-jwt",
   "universal-user-agent",
+  "micromark[a-z-]*",
+  "character-entities",
+  "decode-named-character-reference",
+  "devlop",
+  "parse5",
+  "entities",
 ];
 
 const project = (displayName, testMatch) => ({
