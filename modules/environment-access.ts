@@ -1,4 +1,5 @@
-import { accessNames, environmentPrefix, policyArn } from "./arns";
+import { accessNames } from "../shared/names";
+import { environmentPrefix, policyArn } from "./arns";
 import type { Statement } from "./iam";
 import { KEY_USE } from "./key";
 

@@ -20,3 +20,21 @@ export const stateKeyAlias = ({ project }: Project) => `alias/${project}-state`;
 
 /** The secret in the build account that `npm run connect` puts the GitHub token into. */
 export const tokenSecretName = ({ project }: Project) => `${project}/github-token`;
+
+/** What `delivery` makes and the pipelines use. */
+export const deliveryNames = ({ project, account, region }: BuildAccount) => ({
+  keyAlias: `alias/${project}-delivery`,
+  artifactBucket: `${project}-artifacts-${account}-${region}`,
+  topic: `${project}-notifications`,
+});
+
+/** Roles that an `access-<env>` stack makes in the environment's account. */
+export const accessNames = (project: string, environment: string) => ({
+  deployRole: `${project}-${environment}-deploy`,
+  planRole: `${project}-${environment}-plan`,
+  boundary: `${project}-${environment}-boundary`,
+});
+
+/** The role that plans an environment and changes nothing. */
+export const planRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
+  `arn:aws:iam::${account}:role/${accessNames(project, name).planRole}`;

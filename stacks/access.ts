@@ -1,10 +1,11 @@
 import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import type { Construct } from "constructs";
-import { accessNames, accountRoot, roleArn } from "../modules/arns";
+import { accountRoot, roleArn } from "../modules/arns";
 import { boundaryStatements, readStatements, writeStatements } from "../modules/environment-access";
 import { policyDocument, Role } from "../modules/iam";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import type { EnvironmentSettings } from "../settings";
+import { accessNames } from "../shared/names";
 
 export const accessStackName = (environment: string) => `access-${environment}`;
 

@@ -1,13 +1,13 @@
 import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
 import type { Construct } from "constructs";
-import { accessNames, deliveryNames, environmentPrefix, roleArn } from "../modules/arns";
+import { environmentPrefix, roleArn } from "../modules/arns";
 import { Bucket } from "../modules/bucket";
 import { ImageRepository } from "../modules/image-repository";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
-import { tokenSecretName } from "../shared/names";
+import { accessNames, deliveryNames, tokenSecretName } from "../shared/names";
 
 export const DELIVERY_STACK = "delivery";
 

@@ -1,7 +1,7 @@
 import { CloudwatchDashboard } from "@cdktf/provider-aws/lib/cloudwatch-dashboard";
 import { EcsCluster } from "@cdktf/provider-aws/lib/ecs-cluster";
 import type { Construct } from "constructs";
-import { accessNames, environmentPrefix, policyArn, roleArn } from "../modules/arns";
+import { environmentPrefix, policyArn, roleArn } from "../modules/arns";
 import { environmentDashboard } from "../modules/dashboard";
 import { FargateService } from "../modules/fargate-service";
 import { Key } from "../modules/key";
@@ -12,6 +12,7 @@ import { SafeFunction } from "../modules/safe-function";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
 import type { EnvironmentSettings } from "../settings";
+import { accessNames } from "../shared/names";
 
 /** One environment: its network, services, functions and what watches them. One stack, and so one plan. */
 export class EnvironmentStack extends SlipwayStack {

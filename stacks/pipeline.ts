@@ -1,6 +1,6 @@
 import { DataAwsKmsAlias } from "@cdktf/provider-aws/lib/data-aws-kms-alias";
 import type { Construct } from "constructs";
-import { accessNames, deliveryNames, roleArn } from "../modules/arns";
+import { roleArn } from "../modules/arns";
 import { Bucket } from "../modules/bucket";
 import { BuildProject } from "../modules/build-project";
 import type { Grantee } from "../modules/iam";
@@ -10,7 +10,7 @@ import { Pipeline } from "../modules/pipeline";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Source } from "../modules/source";
 import type { PipelineSettings } from "../settings";
-import { stateBucketName, stateKey, stateKeyAlias } from "../shared/names";
+import { accessNames, deliveryNames, stateBucketName, stateKey, stateKeyAlias } from "../shared/names";
 
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
 
