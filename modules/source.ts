@@ -1,6 +1,7 @@
 import { CodestarconnectionsConnection } from "@cdktf/provider-aws/lib/codestarconnections-connection";
 import { DataAwsSecretsmanagerSecretVersion } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-version";
 import { DataAwsSecretsmanagerSecretVersions } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-versions";
+import { Fn, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { SourceSettings } from "../settings";
 import { tokenSecretName } from "../shared/names";
@@ -106,7 +107,11 @@ export class Source extends Construct {
         ],
       },
     });
-    return new DataAwsSecretsmanagerSecretVersion(this, "token", { secretId, dependsOn: [versions] })
-      .secretString;
+    const { secretString } = new DataAwsSecretsmanagerSecretVersion(this, "token", {
+      secretId,
+      dependsOn: [versions],
+    });
+    // As npm run connect stores it; or by hand, as the token alone.
+    return Token.asString(Fn.try([Fn.lookupNested(Fn.jsondecode(secretString), ["Token"]), secretString]));
   }
 }

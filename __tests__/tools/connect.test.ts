@@ -126,7 +126,12 @@ describe("the command", () => {
     const { failed, output } = await connect({ GITHUB_TOKEN: `${TOKEN}\n` });
     expect(output).toMatch(/^The token is in hello\/github-token/);
     expect(failed).toBe(false);
-    expect(puts).toMatchObject([{ SecretId: "hello/github-token", SecretString: TOKEN }]);
+    expect(puts).toMatchObject([
+      {
+        SecretId: "hello/github-token",
+        SecretString: `{"ServerType":"GITHUB","AuthType":"PERSONAL_ACCESS_TOKEN","Token":"${TOKEN}"}`,
+      },
+    ]);
     expect(output).not.toContain(TOKEN);
   });
 
@@ -143,7 +148,7 @@ describe("the command", () => {
       { __type: "InvalidParameterException", message: `Not this: ${SecretString}` },
     ];
     const { output } = await connect({ GITHUB_TOKEN: TOKEN });
-    expect(output).toMatch(/InvalidParameterException: Not this: \(the token\)/);
+    expect(output).toMatch(/InvalidParameterException: Not this: .*\(the token\)/);
     expect(output).not.toContain(TOKEN);
   });
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { readSettings } from "../../settings";
+import { tokenSecret } from "../../shared/github-token";
 import { tokenSecretName } from "../../shared/names";
 import { checkCaller } from "../caller";
 import { projectRoot, runCommand, UserError } from "../project";
@@ -35,17 +36,19 @@ There, choose the pending connection, and Update pending connection.`,
 
   const SecretId = tokenSecretName(settings);
   const secrets = new SecretsManagerClient({ region: settings.region });
-  await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: token })).catch((error: Error) => {
-    if (error.name === "ResourceNotFoundException") {
-      throw new UserError(
-        `The secret ${SecretId} is not there yet. Deploy it first: npx cdktf deploy delivery`,
-      );
-    }
-    // A service may quote what it does not take.
-    const message = error.message.replaceAll(token, "(the token)");
-    throw new UserError(`The token could not be put into ${SecretId}: ${error.name}: ${message}`);
-  });
-  console.log(`The token is in ${SecretId}. Now deploy the pipelines: npx cdktf deploy 'pipeline-*'`);
+  await secrets
+    .send(new PutSecretValueCommand({ SecretId, SecretString: tokenSecret(token) }))
+    .catch((error: Error) => {
+      if (error.name === "ResourceNotFoundException") {
+        throw new UserError(
+          `The secret ${SecretId} is not there yet. Deploy it first: npx cdktf deploy delivery`,
+        );
+      }
+      // A service may quote what it does not take.
+      const message = error.message.replaceAll(token, "(the token)");
+      throw new UserError(`The token could not be put into ${SecretId}: ${error.name}: ${message}`);
+    });
+  console.log(`The token is in ${SecretId}. Now deploy what uses it: npx cdktf deploy delivery 'pipeline-*'`);
   return 0;
 });
 
