@@ -17,7 +17,10 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly exitCode: number;
+  /** All that it printed, as it came; "" where it was printed here. */
   readonly output: string;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 /** Runs a command, in the environment that `cdktf` and Terraform need. */
@@ -42,13 +45,15 @@ export async function run(
     stdio: ["inherit", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
   });
   const output: string[] = [];
+  const parts = { stdout: [] as string[], stderr: [] as string[] };
   if (logFile) mkdirSync(dirname(logFile), { recursive: true });
   const log = logFile ? createWriteStream(logFile, { flags: "a" }) : undefined;
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk: Buffer) => {
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
       log?.write(chunk);
-      output.push(chunk.toString());
-      for (const line of chunk.toString().split("\n")) if (line.trim()) onLine?.(line.trim());
+      output.push(chunk);
+      parts[name].push(chunk);
+      for (const line of chunk.split("\n")) if (line.trim()) onLine?.(line.trim());
     });
   }
   const exitCode = await new Promise<number>((resolve, reject) => {
@@ -56,7 +61,7 @@ export async function run(
     child.on("close", (code) => resolve(code ?? 1));
   });
   log?.end();
-  return { exitCode, output: output.join("") };
+  return { exitCode, output: output.join(""), stdout: parts.stdout.join(""), stderr: parts.stderr.join("") };
 }
 
 /** `cdktf deploy` or `destroy`, without questions. @throws UserError with the end of what it printed */

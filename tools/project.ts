@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { inspect } from "node:util";
 
 /** The project's own folder, found upwards from where the command runs (the demo runs in a folder of its own). */
 export function projectRoot(from: string = process.cwd()): string {
@@ -18,13 +19,17 @@ export class UserError extends Error {
 /** Errors that tell all by their message. */
 const FOR_PEOPLE = new Set(["UserError", "SettingsError"]);
 
-/** Runs a command's main function; a mistake of the user's ends it with exit code 1 and its message alone. */
-export async function runCommand(main: () => Promise<number>): Promise<void> {
+/**
+ * Runs a command's main function. A mistake of the user's is told by its message alone.
+ *
+ * @param failure exit code where it failed
+ */
+export async function runCommand(main: () => Promise<number>, failure = 1): Promise<void> {
   try {
     process.exitCode = await main();
   } catch (error) {
-    if (!(error instanceof Error && FOR_PEOPLE.has(error.name))) throw error;
-    process.stderr.write(`${error.message.trimEnd()}\n`);
-    process.exitCode = 1;
+    const forPeople = error instanceof Error && FOR_PEOPLE.has(error.name);
+    process.stderr.write(`${forPeople ? error.message.trimEnd() : inspect(error)}\n`);
+    process.exitCode = failure;
   }
 }

@@ -13,6 +13,7 @@ import {
 import { readSettings, type Settings } from "../../settings";
 import { cdktf, run, tail } from "../cdktf";
 import { type LocalAws, startLocalAws } from "../local-aws";
+import { inParallel } from "../parallel";
 import { projectRoot, runCommand, UserError } from "../project";
 import { motoServer, providerMirror, terraform } from "../toolchain";
 import { demoEnvironment } from "./environment";
@@ -140,14 +141,10 @@ class Demo {
       const stacks = join(this.folder, output, "stacks");
       return readdirSync(stacks).map((name) => ({ name, cwd: join(stacks, name) }));
     });
-    const queue = [...folders];
     const changed: string[] = [];
-    const work = async () => {
-      for (let stack = queue.shift(); stack; stack = queue.shift()) {
-        if (!(await this.plan(stack.name, stack.cwd))) changed.push(stack.name);
-      }
-    };
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+    await inParallel(folders, SIDE_BY_SIDE, async ({ name, cwd }) => {
+      if (!(await this.plan(name, cwd))) changed.push(name);
+    });
     if (changed.length)
       throw new UserError(
         `The plans of ${changed.join(", ")} are not empty. What they would change: ${this.log}`,

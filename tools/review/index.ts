@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { text as readStream } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { UserError } from "../project";
+import { runCommand, UserError } from "../project";
+import { readFailOn } from "./fail-on";
 import { type Plan, PlanError, readPlan } from "./plan";
 import { render } from "./render";
-import { type Review, RISKS, type Risk, review, toJson } from "./review";
+import { type Review, type Risk, review, toJson } from "./review";
 
 /** GitHub takes so much of a comment. */
 const GITHUB_LIMIT = 65_536;
@@ -57,10 +58,7 @@ function readRequest(args: string[]): Request {
     );
   if (!/^\d{1,12}$/.test(limit))
     throw new UserError(`--limit is ${JSON.stringify(limit)}; it is a number of bytes, 0 for any.\n${USAGE}`);
-  const failOn = (values["fail-on"] ?? []).flatMap((list) => list.split(",")).map((risk) => risk.trim());
-  const foreign = failOn.find((risk) => !isOneOf(RISKS, risk));
-  if (foreign !== undefined)
-    throw new UserError(`--fail-on has ${JSON.stringify(foreign)}; risks are ${RISKS.join(", ")}.\n${USAGE}`);
+  const failOn = readFailOn(values["fail-on"] ?? []);
   const files = [...(values.plan ?? []), ...positionals].map(readName);
   if (files.length === 0) throw new UserError(`No plan is named.\n${USAGE}`);
   const twice = files.find(({ name }, index) => files.findIndex((other) => other.name === name) < index);
@@ -68,9 +66,7 @@ function readRequest(args: string[]): Request {
     throw new UserError(
       `Two plans are named ${JSON.stringify(twice.name)}: give each its name, --plan NAME=FILE.\n${USAGE}`,
     );
-  // What nobody understands may be any of the risks that somebody fears.
-  const feared = failOn.length ? [...failOn, "unknown"] : [];
-  return { files, format, limit: Number(limit), failOn: new Set(feared as Risk[]) };
+  return { files, format, limit: Number(limit), failOn };
 }
 
 function parse(args: string[]) {
@@ -122,14 +118,11 @@ function readFile(path: string): string {
   }
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
+const tooDeep = (error: unknown): never => {
   // Deeper than the stack: no plan of Terraform's is.
-  const known = error instanceof UserError || error instanceof RangeError;
-  const message = error instanceof RangeError ? "A plan is nested deeper than any of Terraform's." : error;
-  process.stderr.write(
-    `${known ? (message instanceof Error ? message.message : message) : String((error as Error).stack)}\n`,
-  );
-  process.exitCode = 2;
-}
+  throw error instanceof RangeError
+    ? new UserError("A plan is nested deeper than any of Terraform's.")
+    : error;
+};
+
+runCommand(() => main().catch(tooDeep), 2);
