@@ -23,6 +23,12 @@ const SHA = /^[0-9a-f]{40}$/;
 const MARKER = /^<!-- slipway-review project=(\S+) commit=([0-9a-f]{40}) sequence=(\d{1,15}) -->$/;
 const PREVIOUS = "\n\n<!-- slipway-review previous -->\n";
 
+/**
+ * The comment by which somebody who may write to the repository lets a commit of a fork be planned. In the form that
+ * CodeBuild starts such a build for (user guide, "Pull request comment approval").
+ */
+export const approvalOf = (commit: string): string => `/codebuild_run(${commit})`;
+
 export interface PullRequest {
   /** owner/name */
   readonly repository: string;
@@ -121,14 +127,73 @@ export class ReviewComment {
       failure: `GitHub does not show the ${subject}`,
       permission: "pull-requests: read",
     };
-    const { head, base } = await this.ask(errand, () => this.pull(repository, number));
+    const { head, base, state } = await this.ask(errand, () => this.pull(repository, number));
     return {
+      open: state === "open",
       headCommit: head.sha,
       headRepository: head.repo?.full_name,
       baseRef: base.ref,
       // A fork may be gone by now; the pull request's own repository cannot.
       fork: head.repo?.full_name !== base.repo.full_name,
     };
+  }
+
+  /** The open pull requests whose head a commit is. @throws UserError where GitHub does not tell */
+  async pullRequestsAt(repository: string, commit: string): Promise<number[]> {
+    demandRepository(repository);
+    demand(SHA.test(commit), "a commit's full SHA", commit);
+    const errand = {
+      subject: `commit ${short(commit)} in ${repository}`,
+      failure: `GitHub does not tell the pull requests of ${short(commit)} in ${repository}`,
+      permission: "pull-requests: read",
+    };
+    const { data } = await this.ask(errand, () =>
+      this.github.rest.repos.listPullRequestsAssociatedWithCommit({
+        ...ownerAndName(repository),
+        commit_sha: commit,
+      }),
+    );
+    return data
+      .filter(({ state, head }) => state === "open" && head.sha === commit)
+      .map((pull) => pull.number);
+  }
+
+  /**
+   * Whether somebody who may write to the repository has given their word for the pull request's commit: a comment
+   * that is `approvalOf` it, and nothing else.
+   *
+   * @throws UserError where GitHub does not tell
+   */
+  async isApproved(pullRequest: PullRequest): Promise<boolean> {
+    const { repository, number, commit } = demandReviewed(pullRequest);
+    const errand = {
+      subject: `pull request ${repository}#${number}`,
+      failure: `GitHub does not tell who approved ${repository}#${number}`,
+      permission: "pull-requests: read (and metadata: read)",
+    };
+    return this.ask(errand, async () => {
+      const comments = await this.github.paginate(this.github.rest.issues.listComments, {
+        ...ownerAndName(repository),
+        issue_number: number,
+        per_page: 100,
+      });
+      const given = comments.filter(({ body }) => body?.trim() === approvalOf(commit));
+      for (const login of new Set(given.flatMap(({ user }) => user?.login ?? [])))
+        if (await this.mayWrite(repository, login)) return true;
+      return false;
+    });
+  }
+
+  private async mayWrite(repository: string, username: string): Promise<boolean> {
+    try {
+      const which = { ...ownerAndName(repository), username };
+      const { data } = await this.github.rest.repos.getCollaboratorPermissionLevel(which);
+      // A maintainer's is told as "write".
+      return data.permission === "admin" || data.permission === "write";
+    } catch (error) {
+      if (isStatus(error, 404)) return false;
+      throw error;
+    }
   }
 
   /**
@@ -334,10 +399,14 @@ function demand(valid: boolean, what: string, value: unknown): void {
     throw new UserError(`This is not ${what}: ${shortened(JSON.stringify(value) ?? "nothing", 60)}`);
 }
 
-function demandPullRequest(repository: string, number: number): void {
+function demandRepository(repository: string): void {
   // ".." would lead to another address of the API.
   const named = /^[\w.-]+\/[\w.-]+$/.test(repository) && !/(^|\/)\.{1,2}(\/|$)/.test(repository);
   demand(named, "a GitHub repository (owner/name)", repository);
+}
+
+function demandPullRequest(repository: string, number: number): void {
+  demandRepository(repository);
   demand(Number.isSafeInteger(number) && number > 0, "a pull request's number", number);
 }
 

@@ -1,144 +1,32 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { MARKER_ROOM, type PostingProps, ReviewComment } from "../../../tools/review/github";
+import {
+  type Answer,
+  FakeGitHub,
+  NUMBER,
+  OTHER_BOT,
+  REPOSITORY,
+  SOMEBODY,
+  withoutWaits,
+} from "./fake-github";
 
 const TOKEN = `ghp_${"a".repeat(36)}`;
 const [OLDER, OLD, NEW] = ["0", "a", "b"].map((digit) => digit.repeat(40)) as [string, string, string];
-const [US, SOMEBODY, OTHER_BOT] = [1, 2, 3];
-const REPOSITORY = "acme/hello";
-const NUMBER = 7;
-
-type Answer = [status: number, body?: unknown, headers?: OutgoingHttpHeaders];
-
-interface Comment {
-  readonly id: number;
-  readonly user: number;
-  body: string;
-  /** Each text that it had, as GitHub keeps them; only an edited comment has any. */
-  edits: string[];
-}
-
-/** As much of GitHub as a review needs: one pull request, its comments with their history, and statuses. */
-class FakeGitHub {
-  head = NEW;
-  comments: Comment[] = [];
-  statuses: Record<string, unknown>[] = [];
-  requests: string[] = [];
-  /** Refuses a request, or does something before it. */
-  before: (request: string, token: string) => Answer | undefined | Promise<Answer | undefined> = () =>
-    undefined;
-  pull: object = {};
-  private ids = 100;
-
-  add(body: string, user = US): Comment {
-    const comment = { id: this.ids++, user, body, edits: [] };
-    this.comments.push(comment);
-    return comment;
-  }
-
-  get writes(): string[] {
-    return this.requests.filter((request) => /^(POST|PATCH|DELETE) \/repos/.test(request));
-  }
-
-  async answer(request: IncomingMessage): Promise<Answer> {
-    const body = await text(request);
-    const query = request.url === "/graphql" ? ` ${JSON.parse(body).query}` : "";
-    const what = `${request.method} ${request.url}${query}`;
-    const token = request.headers.authorization?.replace(/^\w+ /, "") ?? "";
-    this.requests.push(what);
-    return (await this.before(what, token)) ?? this.route(what, body === "" ? {} : JSON.parse(body), request);
-  }
-
-  private route(what: string, input: Record<string, unknown>, request: IncomingMessage): Answer {
-    const issue = `/repos/${REPOSITORY}/issues`;
-    const url = new URL(request.url ?? "", `http://${request.headers.host}`);
-    const route = `${request.method} ${url.pathname}`;
-    if (route === "POST /graphql") return this.graphql(input as never);
-    if (route === `GET /repos/${REPOSITORY}/pulls/${NUMBER}`) {
-      const repo = { full_name: REPOSITORY };
-      return [200, { head: { sha: this.head, repo }, base: { ref: "main", repo }, ...this.pull }];
-    }
-    if (route === `GET ${issue}/${NUMBER}/comments`) return this.list(url);
-    if (route === `POST ${issue}/${NUMBER}/comments`) return [201, this.shown(this.add(String(input.body)))];
-    const comment = this.comments.find(({ id }) => url.pathname === `${issue}/comments/${id}`);
-    if (comment && request.method === "GET") return [200, this.shown(comment)];
-    if (comment && request.method === "PATCH") {
-      if (comment.edits.length === 0) comment.edits.push(comment.body);
-      comment.body = String(input.body);
-      comment.edits.unshift(comment.body);
-      return [200, this.shown(comment)];
-    }
-    if (comment && request.method === "DELETE") {
-      this.comments = this.comments.filter((other) => other !== comment);
-      return [204];
-    }
-    if (what.startsWith(`POST /repos/${REPOSITORY}/statuses/`)) {
-      this.statuses.push({ ...input, sha: url.pathname.slice(-40) });
-      return [201, {}];
-    }
-    return [404, { message: "Not Found" }];
-  }
-
-  private graphql({ query, variables }: { query: string; variables?: { ids: string[] } }): Answer {
-    if (/\bviewer\b/.test(query)) return [200, { data: { viewer: { databaseId: US } } }];
-    const nodes = variables?.ids.map((id) => {
-      const comment = this.comments.find((candidate) => `node-${candidate.id}` === id);
-      return comment ? { userContentEdits: { nodes: comment.edits.map((diff) => ({ diff })) } } : null;
-    });
-    return [200, { data: { nodes } }];
-  }
-
-  private list(url: URL): Answer {
-    const [size, page] = [
-      Number(url.searchParams.get("per_page")),
-      Number(url.searchParams.get("page") ?? 1),
-    ];
-    const next = new URL(url);
-    next.searchParams.set("page", String(page + 1));
-    const more = this.comments.length > size * page;
-    const shown = this.comments.slice(size * (page - 1), size * page).map((comment) => this.shown(comment));
-    return [200, shown, more ? { link: `<${next}>; rel="next"` } : {}];
-  }
-
-  private shown({ id, user, body }: Comment) {
-    return { id, node_id: `node-${id}`, body, user: { id: user, type: user === OTHER_BOT ? "Bot" : "User" } };
-  }
-}
 
 let github: FakeGitHub;
-let server: Server;
 let api: string;
 let waits: number[];
 let printed: jest.SpyInstance[];
 
-beforeAll(async () => {
-  server = createServer(async (request, response) => {
-    const [status, body, headers] = await github.answer(request);
-    response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
-    response.end(body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body));
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
-beforeEach(() => {
-  github = new FakeGitHub();
-  waits = [];
-  // Octokit waits between writes and before it tries again: here it only says for how long.
-  jest.spyOn(global, "setTimeout").mockImplementation(((run: () => void, milliseconds = 0) => {
-    waits.push(milliseconds);
-    return setImmediate(run);
-  }) as never);
+beforeEach(async () => {
+  github = new FakeGitHub(NEW);
+  api = await github.start();
+  waits = withoutWaits();
   const channels = ["debug", "info", "log", "warn", "error"] as const;
   printed = channels.map((channel) => jest.spyOn(console, channel).mockImplementation(() => {}));
 });
 afterEach(() => {
+  github.stop();
   for (const channel of printed) expect(channel).not.toHaveBeenCalled();
   jest.restoreAllMocks();
 });
@@ -280,8 +168,7 @@ describe("two builds at the same time", () => {
    * first turn of its build, which posts as often as `texts` says.
    */
   async function interleaved(turn: (step: number) => Poster, comments: string[], texts: string[]) {
-    github = new FakeGitHub();
-    github.head = OLD;
+    github.restart(OLD);
     for (const body of comments) github.add(body);
     const held = new Map<string, () => void>();
     let changed = () => {};
@@ -403,7 +290,7 @@ describe("the commit status", () => {
 });
 
 test("tells a pull request's head, and whether it comes from a fork, even from one that is gone", async () => {
-  const told = { headCommit: NEW, headRepository: REPOSITORY, baseRef: "main", fork: false };
+  const told = { open: true, headCommit: NEW, headRepository: REPOSITORY, baseRef: "main", fork: false };
   expect(await reviewer().pullRequest(REPOSITORY, NUMBER)).toEqual(told);
   github.pull = { head: { sha: NEW, repo: { full_name: "mallory/hello" } } };
   const fork = { ...told, headRepository: "mallory/hello", fork: true };
@@ -499,6 +386,52 @@ describe("a refusal says what failed, why and what to do, and not the token", ()
     const timeout = jest.spyOn(AbortSignal, "timeout").mockImplementation(() => AbortSignal.abort());
     expect((await refusal(reviewer().post(of(NEW), "text"))).message).toMatch(/cannot be reached/);
     expect(timeout).toHaveBeenCalledWith(15_000);
+  });
+});
+
+describe("who the review is for", () => {
+  test("finds the open pull requests whose head a commit is", async () => {
+    expect(await reviewer().pullRequestsAt(REPOSITORY, NEW)).toEqual([NUMBER]);
+    github.pull = { head: { sha: OLD } };
+    expect(await reviewer().pullRequestsAt(REPOSITORY, NEW)).toEqual([]);
+    github.pull = { state: "closed" };
+    expect(await reviewer().pullRequestsAt(REPOSITORY, NEW)).toEqual([]);
+    expect((await refusal(reviewer().pullRequestsAt(REPOSITORY, OLD))).message).toMatch(
+      /no commit aaaaaaa in acme\/hello that this token may see/,
+    );
+    expect((await refusal(reviewer().pullRequestsAt("../x", NEW))).message).toMatch(/not a GitHub repo/);
+  });
+
+  test("takes the word of those who may write, for the commit that they name, and of nobody else", async () => {
+    const said = async (body: string, permission: string, head = NEW) => {
+      github.restart(head);
+      github.permissions = { [SOMEBODY]: permission };
+      github.add(body, SOMEBODY);
+      return reviewer().isApproved(of(head));
+    };
+    expect(await said(`/codebuild_run(${NEW})`, "write")).toBe(true);
+    expect(await said(` /codebuild_run(${NEW})\r\n`, "admin")).toBe(true);
+    for (const permission of ["read", "triage", "none"])
+      expect(await said(`/codebuild_run(${NEW})`, permission)).toBe(false);
+    expect(await said(`/codebuild_run(${OLD})`, "admin")).toBe(false);
+    expect(await said(`/codebuild_run(${NEW.slice(0, 7)})`, "admin")).toBe(false);
+    expect(await said(`> /codebuild_run(${NEW})\nShould I?`, "admin")).toBe(false);
+    expect(await said(`Do not say /codebuild_run(${NEW})`, "admin")).toBe(false);
+    expect(await said(`/codebuild_run(${NEW})`, "admin", OLD)).toBe(false);
+  });
+
+  test("takes no word of an account that GitHub does not know in this repository", async () => {
+    github.add(`/codebuild_run(${NEW})`, SOMEBODY);
+    github.before = (request) =>
+      request.includes("permission") ? [404, { message: "Not Found" }] : undefined;
+    expect(await reviewer().isApproved(of(NEW))).toBe(false);
+  });
+
+  test("fails when GitHub does not tell who may write", async () => {
+    github.add(`/codebuild_run(${NEW})`, SOMEBODY);
+    github.before = (request) =>
+      request.includes("permission") ? [403, { message: "Must have push access" }] : undefined;
+    expect((await refusal(reviewer().isApproved(of(NEW)))).message).toMatch(/may not do it.*Must have push/);
   });
 });
 
