@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import {
   createServer,
   request as httpRequest,
@@ -5,6 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 import {
   AwsError,
@@ -37,23 +39,38 @@ export interface GatewayProps {
  * The one endpoint of Local AWS: answers what moto lacks, and hands the rest on to it, each request under the
  * account that its credentials belong to.
  */
-export function createGateway(props: GatewayProps): Server {
-  const gateway = new Gateway(props);
-  const server = createServer((incoming, response) => void gateway.handle(incoming, response));
-  // A big upload may take its time; nobody attacks this server.
-  server.requestTimeout = 0;
-  return server;
-}
-
-class Gateway {
-  private readonly services = createServices();
+export class Gateway {
+  private readonly server: Server;
+  private readonly services: ReadonlyMap<string, Service>;
   private readonly quirks = createQuirks();
   /** Accounts of the roles whose credentials AssumeRole gave out, by access key. */
   private readonly assumed = new Map<string, string>();
 
-  constructor(private readonly props: GatewayProps) {}
+  constructor(private readonly props: GatewayProps) {
+    this.services = createServices(() => this.endpoint);
+    this.server = createServer((incoming, response) => void this.handle(incoming, response));
+    // A big upload may take its time; nobody attacks this server.
+    this.server.requestTimeout = 0;
+  }
 
-  async handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** For AWS_ENDPOINT_URL. */
+  get endpoint(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** @param port 0 for a free one */
+  async listen(port: number): Promise<void> {
+    await once(this.server.listen(port, "127.0.0.1"), "listening");
+  }
+
+  /** Ends what its services run, which may still ask it for something, and then itself. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.services.values()].map((service) => service.stop?.()));
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+
+  private async handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const head = readHead(incoming);
     try {
       await this.answer(incoming, response, head);
@@ -83,7 +100,7 @@ class Gateway {
     const request: AwsRequest = { ...head, scope, body: await readBody(incoming) };
     if (service) {
       const run = Object.hasOwn(service.operations, head.operation) && service.operations[head.operation];
-      if (run) return answerJson(response, run(readJson(request.body), scope));
+      if (run) return answerJson(response, await run(readJson(request.body), scope));
       if (!service.restIsMoto) {
         throw new AwsError(
           "UnknownOperationException",
@@ -172,10 +189,10 @@ class Gateway {
   }
 }
 
-function createServices(): ReadonlyMap<string, Service> {
+function createServices(endpoint: () => string): ReadonlyMap<string, Service> {
   const all = [
     codepipeline(),
-    codebuild(),
+    codebuild({ endpoint }),
     codedeploy(),
     codeconnections("codeconnections", "CodeConnections_20231201"),
     codeconnections("codestar-connections", "CodeStar_connections_20191201"),

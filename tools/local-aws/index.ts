@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { UserError } from "../project";
-import { createGateway } from "./gateway";
+import { Gateway } from "./gateway";
 
 export interface LocalAwsProps {
   /** The account of credentials that no role was assumed with. */
@@ -18,6 +18,7 @@ export interface LocalAwsProps {
 export interface LocalAws {
   /** For AWS_ENDPOINT_URL. */
   readonly endpoint: string;
+  /** Ends it, and kills the builds that run. */
   stop(): Promise<void>;
 }
 
@@ -35,10 +36,9 @@ export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
   const { process: moto, lastWords } = await startMoto(motoServer, motoPort);
   const unexpected = () => log?.(`moto has ended:\n${lastWords()}`);
   moto.once("exit", unexpected);
-  const gateway = createGateway({ account, motoPort, log });
-  gateway.listen(port, "127.0.0.1");
+  const gateway = new Gateway({ account, motoPort, log });
   try {
-    await once(gateway, "listening");
+    await gateway.listen(port);
   } catch (error) {
     moto.off("exit", unexpected);
     await endMoto(moto);
@@ -47,11 +47,10 @@ export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
     );
   }
   return {
-    endpoint: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`,
+    endpoint: gateway.endpoint,
     async stop() {
       moto.off("exit", unexpected);
-      gateway.closeAllConnections();
-      gateway.close();
+      await gateway.stop();
       await endMoto(moto);
     },
   };

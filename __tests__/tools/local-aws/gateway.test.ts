@@ -79,7 +79,7 @@ test("a HEAD keeps the object's length", async () => {
 test.each([
   ["a service of ours", "CodePipeline_20150709.Fly"],
   ["a name that every object has", "CodeDeploy_20141006.constructor"],
-  ["builds, which nobody runs here", "CodeBuild_20161006.StartBuild"],
+  ["builds in batches", "CodeBuild_20161006.StartBuildBatch"],
 ])("unknown operations are refused at once: %s", async (_, target) => {
   const { status, content, headers } = await bed.call(target, {});
   expect([status, content.__type]).toEqual([400, "UnknownOperationException"]);

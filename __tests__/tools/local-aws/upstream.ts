@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createGateway } from "../../../tools/local-aws/gateway";
+import { Gateway } from "../../../tools/local-aws/gateway";
 
 export const BUILD = "111111111111";
 export const OTHER = "222222222222";
@@ -16,7 +16,7 @@ export class Bed {
   /** Takes the request before its body is read. */
   stream?: (incoming: IncomingMessage, response: ServerResponse) => void;
   private readonly moto: Server;
-  private gateway!: Server;
+  private gateway!: Gateway;
 
   constructor() {
     this.moto = createServer(async (incoming, response) => {
@@ -33,8 +33,8 @@ export class Bed {
   async start(): Promise<this> {
     await once(this.moto.listen(0, "127.0.0.1"), "listening");
     const { port } = this.moto.address() as AddressInfo;
-    this.gateway = createGateway({ account: BUILD, motoPort: port, log: (line) => this.log.push(line) });
-    await once(this.gateway.listen(0, "127.0.0.1"), "listening");
+    this.gateway = new Gateway({ account: BUILD, motoPort: port, log: (line) => this.log.push(line) });
+    await this.gateway.listen(0);
     return this;
   }
 
@@ -43,14 +43,13 @@ export class Bed {
     this.moto.close();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
+    await this.gateway.stop();
     this.stopMoto();
-    this.gateway.closeAllConnections();
-    this.gateway.close();
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${(this.gateway.address() as AddressInfo).port}`;
+    return this.gateway.endpoint;
   }
 
   /** Calls an operation of a JSON protocol. */

@@ -3,6 +3,7 @@ import { AwsError, type Scope } from "../aws-request";
 
 // One shape for all services that Local AWS answers itself: operations by name, over a store by account and region.
 
+/** Its answer may be a promise. */
 export type Operation = (input: unknown, scope: Scope) => unknown;
 
 export interface Service {
@@ -13,6 +14,8 @@ export interface Service {
   readonly restIsMoto?: boolean;
   /** Sees what moto answered, where something of it has to be kept here. @default - nothing has */
   readonly learn?: (operation: string, input: unknown, answer: unknown, scope: Scope) => void;
+  /** Ends what it still runs. @default - it runs nothing */
+  readonly stop?: () => Promise<void>;
 }
 
 /** Name of the error for an input that breaks the schema; `path` is what of it does. */

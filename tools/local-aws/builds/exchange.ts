@@ -1,0 +1,162 @@
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, resolve, sep } from "node:path";
+import { PhaseFailure } from "./buildspec";
+import { type BuiltFile, unzipInto, zipFiles } from "./files";
+import type { BuildRole } from "./role";
+
+// Where a build's source comes from and its artifacts go. Somebody else, such as a pipeline, may bring and take
+// them in another way.
+
+export interface BuildSource {
+  /** @default - the primary source */
+  readonly identifier?: string;
+  /** Value of CODEBUILD_SOURCE_REPO_URL. */
+  readonly url: string;
+  /** Value of CODEBUILD_SOURCE_VERSION. */
+  readonly version: string;
+  /**
+   * Brings the source into an empty folder.
+   *
+   * @returns value of CODEBUILD_RESOLVED_SOURCE_VERSION, where there is one
+   */
+  bring(folder: string, role: BuildRole, signal: AbortSignal): Promise<string | undefined>;
+}
+
+export interface BuildOutput {
+  readonly files: readonly BuiltFile[];
+  /** As the buildspec names it. */
+  readonly name?: string;
+}
+
+export interface BuildTarget {
+  /** Of a secondary artifact. @default - the primary one */
+  readonly identifier?: string;
+  /** Takes what was built. The files are gone when the build has ended. */
+  take(output: BuildOutput, role: BuildRole, signal: AbortSignal): Promise<void>;
+}
+
+/** A source in S3: `bucket/key.zip`, or `bucket/folder/`. */
+export function s3Source(location: string, version = "", identifier?: string): BuildSource {
+  const [bucket = "", ...path] = location.replace(/^arn:[\w-]+:s3:::/, "").split("/");
+  const key = path.join("/");
+  return {
+    identifier,
+    url: `s3://${bucket}/${key}`,
+    version,
+    async bring(folder, role, signal) {
+      const read = (one: string, of?: string) =>
+        role.readObject(bucket, one, of, signal).catch((error: Error) => {
+          throw downloadFailure(one, error);
+        });
+      if (!key.endsWith("/")) {
+        await unzipInto(folder, (await read(key, version)).content);
+        return undefined;
+      }
+      const keys = await role.listObjects(bucket, key, signal).catch((error: Error) => {
+        throw downloadFailure(key, error);
+      });
+      const files = keys.filter((one) => !one.endsWith("/"));
+      if (!files.length) throw new PhaseFailure("CLIENT_ERROR", `no files are below s3://${bucket}/${key}`);
+      for (const one of files) {
+        const file = resolve(folder, one.slice(key.length));
+        if (!file.startsWith(`${folder}${sep}`))
+          throw new PhaseFailure("CLIENT_ERROR", `the source has a key that leaves its folder: ${one}`);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, (await read(one)).content);
+        // S3 knows no permissions; scripts have to run all the same.
+        if (readFileSync(file).subarray(0, 2).toString() === "#!") chmodSync(file, 0o755);
+      }
+      return undefined;
+    },
+  };
+}
+
+const downloadFailure = (key: string, error: Error) =>
+  new PhaseFailure(
+    "CLIENT_ERROR",
+    `error while downloading key ${key}, error: ${error.name}: ${error.message}`,
+  );
+
+/** A source that cannot be had here. */
+export function noSource(why: string, identifier?: string): BuildSource {
+  return {
+    identifier,
+    url: "",
+    version: "",
+    bring() {
+      throw new PhaseFailure("CLIENT_ERROR", why);
+    },
+  };
+}
+
+/** Where in S3 an artifact goes. */
+export interface ArtifactPlace {
+  readonly bucket: string;
+  readonly path?: string;
+  /** Id of the build, where it is a part of the path. @default - it is none */
+  readonly buildId?: string;
+  /** Of the object, or of the folder; `/` for none. */
+  readonly name: string;
+}
+
+export interface S3TargetProps extends ArtifactPlace {
+  /** @default - the primary artifact */
+  readonly identifier?: string;
+  /** Whether the buildspec's name counts more. */
+  readonly overrideName: boolean;
+  readonly packaging: "NONE" | "ZIP";
+  readonly buildArn: string;
+  /** Gets where the artifact lies. */
+  readonly onStored: (stored: StoredArtifact) => void;
+}
+
+export interface StoredArtifact {
+  readonly location: string;
+  /** Of a ZIP, as the other sum is. */
+  readonly md5sum?: string;
+  readonly sha256sum?: string;
+}
+
+function artifactKey({ path = "", buildId = "", name }: ArtifactPlace): string {
+  return [path, buildId, name]
+    .map((part) => part.replace(/^\/+|\/+$/g, ""))
+    .filter(Boolean)
+    .join("/");
+}
+
+/** ARN of an artifact's object, or of its folder. */
+export function artifactLocation(place: ArtifactPlace): string {
+  return `arn:aws:s3:::${[place.bucket, artifactKey(place)].filter(Boolean).join("/")}`;
+}
+
+/** Artifacts in S3: one ZIP, or a folder of files. */
+export function s3Target(props: S3TargetProps): BuildTarget {
+  const { bucket, overrideName, packaging, buildArn, identifier, onStored } = props;
+  return {
+    identifier,
+    async take({ files, name }, role, signal) {
+      const place = { ...props, name: (overrideName && name) || props.name };
+      const key = artifactKey(place);
+      const location = artifactLocation(place);
+      const metadata = { "codebuild-buildarn": buildArn };
+      const store = (at: string, content: Uint8Array) =>
+        role.writeObject(bucket, at, content, metadata, signal).catch((error: Error) => {
+          throw new PhaseFailure(
+            "CLIENT_ERROR",
+            `error while uploading key ${at}, error: ${error.name}: ${error.message}`,
+          );
+        });
+      if (packaging === "NONE") {
+        for (const { path, file } of files) await store(key ? `${key}/${path}` : path, readFileSync(file));
+        onStored({ location });
+        return;
+      }
+      if (!key) throw new PhaseFailure("CLIENT_ERROR", "a ZIP needs a name other than /");
+      const content = await zipFiles(files);
+      await store(key, content);
+      const sum = (algorithm: string) => createHash(algorithm).update(content).digest("hex");
+      onStored({ location, md5sum: sum("md5"), sha256sum: sum("sha256") });
+    },
+  };
+}

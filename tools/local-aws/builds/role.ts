@@ -1,0 +1,225 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+import { PhaseFailure } from "./buildspec";
+import type { LogEvent } from "./log";
+
+export interface RoleProps {
+  /** Of Local AWS. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly roleArn: string;
+  readonly session: string;
+}
+
+export interface StoredObject {
+  readonly content: Buffer;
+  /** Where its bucket keeps versions. */
+  readonly version?: string;
+}
+
+/** AWS as a build's service role sees it. */
+export interface BuildRole {
+  /** Variables by which every AWS client becomes the role, at Local AWS. */
+  readonly environment: Readonly<Record<string, string>>;
+  readObject(bucket: string, key: string, version?: string, signal?: AbortSignal): Promise<StoredObject>;
+  /** Keys below a prefix. */
+  listObjects(bucket: string, prefix: string, signal?: AbortSignal): Promise<string[]>;
+  writeObject(
+    bucket: string,
+    key: string,
+    content: Uint8Array,
+    metadata: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** A parameter of Parameter Store, by name or ARN. */
+  readParameter(name: string): Promise<string>;
+  /** A secret, by `secret-id:json-key:version-stage:version-id`. */
+  readSecret(reference: string): Promise<string>;
+  /** Takes events into a stream of CloudWatch Logs, which is made first. */
+  logTo(group: string, stream: string): Promise<(events: readonly LogEvent[]) => Promise<void>>;
+}
+
+/** Takes on the role, as CodeBuild does for each build. What the role may do is not looked at, as everywhere here. */
+export async function assumeBuildRole(props: RoleProps): Promise<BuildRole> {
+  const { endpoint, region, roleArn, session } = props;
+  const { AssumeRoleCommand, STSClient } = await import("@aws-sdk/client-sts");
+  const caller = { accessKeyId: "local", secretAccessKey: "local" };
+  const sts = new STSClient({ endpoint, region, credentials: caller });
+  try {
+    const assume = new AssumeRoleCommand({ RoleArn: roleArn, RoleSessionName: session });
+    const { Credentials: given } = await sts.send(assume);
+    return new AssumedRole(props, {
+      accessKeyId: given?.AccessKeyId ?? "",
+      secretAccessKey: given?.SecretAccessKey ?? "",
+      sessionToken: given?.SessionToken ?? "",
+    });
+  } finally {
+    sts.destroy();
+  }
+}
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+}
+
+/** PutLogEvents takes no more at once. */
+const MOST_EVENTS = 5000;
+const MOST_BYTES = 900_000;
+/** Longer lines are cut: no event may be longer. */
+const LONGEST_LINE = 200_000;
+
+class AssumedRole implements BuildRole {
+  readonly environment: Readonly<Record<string, string>>;
+  private client?: S3Client;
+
+  constructor(
+    private readonly props: RoleProps,
+    private readonly credentials: Credentials,
+  ) {
+    const { endpoint, region } = props;
+    this.environment = {
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: region,
+      AWS_DEFAULT_REGION: region,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      AWS_SESSION_TOKEN: credentials.sessionToken,
+    };
+  }
+
+  async readObject(bucket: string, key: string, version?: string, abortSignal?: AbortSignal) {
+    const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+    const command = new GetObjectCommand({ Bucket: bucket, Key: key, VersionId: version || undefined });
+    const { Body, VersionId } = await (await this.s3()).send(command, { abortSignal });
+    return { content: Buffer.from((await Body?.transformToByteArray()) ?? []), version: VersionId };
+  }
+
+  async listObjects(bucket: string, prefix: string, abortSignal?: AbortSignal) {
+    const { ListObjectsV2Command } = await import("@aws-sdk/client-s3");
+    const keys: string[] = [];
+    let token: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: token });
+      const page = await (await this.s3()).send(command, { abortSignal });
+      keys.push(...(page.Contents ?? []).flatMap(({ Key }) => Key ?? []));
+      token = page.NextContinuationToken;
+    } while (token);
+    return keys;
+  }
+
+  async writeObject(
+    bucket: string,
+    key: string,
+    content: Uint8Array,
+    metadata: Record<string, string>,
+    abortSignal?: AbortSignal,
+  ) {
+    const { PutObjectCommand } = await import("@aws-sdk/client-s3");
+    const command = new PutObjectCommand({ Bucket: bucket, Key: key, Body: content, Metadata: metadata });
+    await (await this.s3()).send(command, { abortSignal });
+  }
+
+  async readParameter(name: string) {
+    const input = { Names: [name], WithDecryption: true };
+    const { Parameters } = await this.call("ssm", "AmazonSSM.GetParameters", input).catch(
+      failWith("Decrypted Variables Error"),
+    );
+    const [found] = (Parameters ?? []) as { Value: string }[];
+    if (!found) throw new PhaseFailure("Decrypted Variables Error", `parameter does not exist: ${name}`);
+    return found.Value;
+  }
+
+  async readSecret(reference: string) {
+    // An ARN has colons of its own.
+    const parts = reference.split(":");
+    const idParts = reference.startsWith("arn:") ? 7 : 1;
+    const [jsonKey, stage, version] = parts.slice(idParts);
+    const input = {
+      SecretId: parts.slice(0, idParts).join(":"),
+      VersionStage: stage || undefined,
+      VersionId: version || undefined,
+    };
+    const { SecretString } = await this.call("secretsmanager", "secretsmanager.GetSecretValue", input).catch(
+      failWith("Secrets Manager Error"),
+    );
+    if (!jsonKey) return String(SecretString ?? "");
+    const value = jsonFields(SecretString)[jsonKey];
+    if (value === undefined) {
+      throw new PhaseFailure(
+        "Secrets Manager Error",
+        `the secret ${input.SecretId} has no key ${jsonKey}, or is not JSON`,
+      );
+    }
+    return typeof value === "string" ? value : JSON.stringify(value);
+  }
+
+  async logTo(group: string, stream: string) {
+    const names = { logGroupName: group, logStreamName: stream };
+    // There from the last build, as a rule.
+    await this.logs("CreateLogGroup", { logGroupName: group }).catch(() => {});
+    await this.logs("CreateLogStream", names);
+    return async (events: readonly LogEvent[]) => {
+      let batch: LogEvent[] = [];
+      let bytes = 0;
+      for (const { timestamp, message } of events) {
+        const cut = message.length > LONGEST_LINE ? `${message.slice(0, LONGEST_LINE)}\n` : message;
+        const size = Buffer.byteLength(cut) + 26;
+        if (batch.length === MOST_EVENTS || bytes + size > MOST_BYTES) {
+          await this.logs("PutLogEvents", { ...names, logEvents: batch });
+          batch = [];
+          bytes = 0;
+        }
+        batch.push({ timestamp, message: cut });
+        bytes += size;
+      }
+      await this.logs("PutLogEvents", { ...names, logEvents: batch });
+    };
+  }
+
+  private async s3(): Promise<S3Client> {
+    if (this.client) return this.client;
+    const { S3Client } = await import("@aws-sdk/client-s3");
+    const { endpoint, region } = this.props;
+    this.client = new S3Client({ endpoint, region, credentials: this.credentials, forcePathStyle: true });
+    return this.client;
+  }
+
+  private logs(operation: string, input: unknown) {
+    return this.call("logs", `Logs_20140328.${operation}`, input);
+  }
+
+  /** Calls an operation of a JSON protocol. Local AWS reads from the credential who asks, and checks no signature. */
+  private async call(service: string, target: string, input: unknown): Promise<Record<string, unknown>> {
+    const { endpoint, region } = this.props;
+    const date = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+    const credential = `${this.credentials.accessKeyId}/${date}/${region}/${service}/aws4_request`;
+    const response = await fetch(endpoint, {
+      method: "POST",
+      headers: {
+        authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0`,
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": target,
+      },
+      body: JSON.stringify(input),
+    });
+    const answer = jsonFields(await response.text());
+    if (response.ok) return answer;
+    throw new Error(`${answer.__type ?? response.status}: ${answer.message ?? answer.Message ?? ""}`);
+  }
+}
+
+function jsonFields(text: unknown): Record<string, unknown> {
+  try {
+    const content: unknown = JSON.parse(String(text));
+    return typeof content === "object" && content !== null ? (content as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function failWith(code: string) {
+  return (error: Error): never => {
+    throw new PhaseFailure(code, error.message);
+  };
+}

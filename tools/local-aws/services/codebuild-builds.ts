@@ -1,0 +1,401 @@
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import { AwsError, type Scope } from "../aws-request";
+import { PhaseFailure } from "../builds/buildspec";
+import {
+  type ArtifactPlace,
+  artifactLocation,
+  type BuildSource,
+  type BuildTarget,
+  noSource,
+  type StoredArtifact,
+  s3Source,
+  s3Target,
+} from "../builds/exchange";
+import { assumeBuildRole } from "../builds/role";
+import { BuildRun } from "../builds/runner";
+import {
+  arnIn,
+  artifacts,
+  cache,
+  checkProject,
+  environmentVariables,
+  invalidInput,
+  logsConfig,
+  minutes,
+  type Project,
+  type ProjectArtifacts,
+  type ProjectSource,
+  projectInput,
+  queuedMinutes,
+  secondaryArtifacts,
+  secondarySources,
+  secondarySourceVersions,
+  source,
+} from "./codebuild-project";
+import { name, type Operation, type operationsOf, Store } from "./service";
+
+export interface BuildsProps {
+  /** Address of Local AWS itself, for the builds. */
+  readonly endpoint: () => string;
+}
+
+/** What a pipeline gives to a build that it starts, in the place of what the project says. */
+export interface Handover {
+  /** `codepipeline/<pipeline>` */
+  readonly initiator: string;
+  /** The primary one first. */
+  readonly sources: readonly [BuildSource, ...BuildSource[]];
+  readonly targets: readonly BuildTarget[];
+}
+
+const environment = projectInput.shape.environment.shape;
+const startInput = z.looseObject({
+  projectName: name,
+  sourceVersion: z.string().optional(),
+  sourceTypeOverride: source.shape.type.optional(),
+  sourceLocationOverride: z.string().optional(),
+  sourceAuthOverride: source.shape.auth,
+  buildspecOverride: z.string().optional(),
+  secondarySourcesOverride: secondarySources.optional(),
+  secondarySourcesVersionOverride: secondarySourceVersions.optional(),
+  artifactsOverride: artifacts.optional(),
+  secondaryArtifactsOverride: secondaryArtifacts.optional(),
+  environmentVariablesOverride: environmentVariables.default([]),
+  environmentTypeOverride: environment.type.optional(),
+  imageOverride: name.optional(),
+  computeTypeOverride: name.optional(),
+  privilegedModeOverride: z.boolean().optional(),
+  imagePullCredentialsTypeOverride: z.enum(["CODEBUILD", "SERVICE_ROLE"]).optional(),
+  serviceRoleOverride: name.optional(),
+  timeoutInMinutesOverride: minutes.optional(),
+  queuedTimeoutInMinutesOverride: queuedMinutes.optional(),
+  encryptionKeyOverride: z.string().optional(),
+  cacheOverride: cache.optional(),
+  logsConfigOverride: logsConfig.optional(),
+  idempotencyToken: z.string().optional(),
+});
+export type StartBuildInput = z.output<typeof startInput>;
+
+/** A build, from its start to the end of Local AWS. */
+export interface Build {
+  readonly id: string;
+  readonly projectName: string;
+  readonly token?: string;
+  readonly run: BuildRun;
+  /** As AWS shows it. */
+  describe(): Record<string, unknown>;
+}
+
+/** How many ids a list shows at once. */
+const PAGE = 100;
+
+/** CodeBuild's builds. They run on this machine, and end with Local AWS. */
+export class Builds {
+  private readonly builds = new Store<Build>();
+  private readonly numbers = new Store<number>();
+  private readonly running = new Set<BuildRun>();
+
+  constructor(private readonly props: BuildsProps) {}
+
+  operations(
+    define: ReturnType<typeof operationsOf>,
+    findProject: (scope: Scope, project: string) => Project,
+  ): Record<string, Operation> {
+    const idIn = (idOrArn: string) => idOrArn.replace(/^arn:.*:build\//, "");
+    const page = (ids: readonly string[], { sortOrder = "DESCENDING", nextToken = "0" }: ListInput) => {
+      const sorted = sortOrder === "ASCENDING" ? ids : [...ids].reverse();
+      const from = Number(nextToken);
+      const next = from + PAGE;
+      if (!Number.isInteger(from) || from < 0) throw invalidInput(`Invalid nextToken: ${nextToken}`);
+      return {
+        ids: sorted.slice(from, next),
+        nextToken: next < sorted.length ? String(next) : undefined,
+      };
+    };
+    return {
+      StartBuild: define(startInput, (input, scope) => {
+        const project = findProject(scope, input.projectName);
+        const again = [...this.builds.in(scope).values()].find(
+          ({ token }) => token && token === input.idempotencyToken,
+        );
+        return { build: (again ?? this.start(scope, project, input)).describe() };
+      }),
+      StopBuild: define(z.looseObject({ id: name }), async ({ id }, scope) => {
+        const build = this.builds.in(scope).get(idIn(id));
+        if (!build) throw new AwsError("ResourceNotFoundException", `Build cannot be found: ${id}`);
+        build.run.stop();
+        await build.run.done;
+        return { build: build.describe() };
+      }),
+      BatchGetBuilds: define(z.looseObject({ ids: z.array(name).min(1).max(100) }), ({ ids }, scope) => {
+        const found = (id: string) => this.builds.in(scope).get(idIn(id));
+        return {
+          builds: ids.flatMap((id) => {
+            const build = found(id);
+            return build ? [build.describe()] : [];
+          }),
+          buildsNotFound: ids.filter((id) => !found(id)),
+        };
+      }),
+      ListBuilds: define(listInput, (input, scope) => page([...this.builds.in(scope).keys()], input)),
+      ListBuildsForProject: define(listInput.extend({ projectName: name }), (input, scope) => {
+        const project = findProject(scope, input.projectName);
+        const own = [...this.builds.in(scope).values()].filter((build) => build.projectName === project.name);
+        return page(
+          own.map(({ id }) => id),
+          input,
+        );
+      }),
+    };
+  }
+
+  /**
+   * Starts a build.
+   *
+   * @param handover what a pipeline gives along
+   */
+  start(scope: Scope, kept: Project, input: StartBuildInput, handover?: Handover): Build {
+    const project = override(kept, input);
+    checkProject(project, scope);
+    const number = (this.numbers.in(scope).get(project.name) ?? 0) + 1;
+    this.numbers.in(scope).set(project.name, number);
+    const uuid = randomUUID();
+    const id = `${project.name}:${uuid}`;
+    const arn = arnIn(scope, "build", id);
+    const initiator = handover?.initiator ?? "local-aws";
+    const stored = new Map<string | undefined, StoredArtifact>();
+    const logs = logsOf(project, uuid);
+    const targets = [project.artifacts, ...(project.secondaryArtifacts ?? [])]
+      .filter(({ type }) => type === "S3")
+      .map((target) => {
+        const key = keyOf(project, target);
+        const place = placeOf(target, project, uuid);
+        stored.set(key, { location: artifactLocation(place) });
+        return s3Target({
+          ...place,
+          identifier: key,
+          overrideName: target.overrideArtifactName ?? false,
+          packaging: target.packaging ?? "NONE",
+          buildArn: arn,
+          onStored: (where) => stored.set(key, where),
+        });
+      });
+    const run = new BuildRun({
+      buildspec: project.source.buildspec,
+      sources: handover?.sources ?? sourcesOf(project),
+      targets: handover?.targets ?? targets,
+      environment: {
+        CODEBUILD_BUILD_ARN: arn,
+        CODEBUILD_BUILD_ID: id,
+        CODEBUILD_BUILD_IMAGE: project.environment.image,
+        CODEBUILD_BUILD_NUMBER: String(number),
+        CODEBUILD_BUILD_URL: `https://${scope.region}.console.aws.amazon.com/codesuite/codebuild/${scope.account}/projects/${project.name}/build/${encodeURIComponent(id)}/?region=${scope.region}`,
+        CODEBUILD_INITIATOR: initiator,
+        CODEBUILD_KMS_KEY_ID: project.encryptionKey,
+        CODEBUILD_LOG_PATH: logs?.stream ?? uuid,
+        CODEBUILD_PROJECT_ARN: project.arn,
+        CODEBUILD_START_TIME: String(Date.now()),
+      },
+      variables: project.environment.environmentVariables,
+      timeoutMilliseconds: project.timeoutInMinutes * 60_000,
+      logs,
+      connect: () => this.connect(scope, project.serviceRole),
+    });
+    this.running.add(run);
+    void run.done.finally(() => this.running.delete(run));
+    const description = {
+      id,
+      arn,
+      buildNumber: number,
+      projectName: project.name,
+      sourceVersion: project.sourceVersion || undefined,
+      source: project.source,
+      secondarySources: project.secondarySources ?? [],
+      secondarySourceVersions: project.secondarySourceVersions ?? [],
+      cache: project.cache,
+      environment: project.environment,
+      serviceRole: project.serviceRole,
+      logs: describeLogs(scope, project, logs),
+      timeoutInMinutes: project.timeoutInMinutes,
+      queuedTimeoutInMinutes: project.queuedTimeoutInMinutes,
+      initiator,
+      encryptionKey: project.encryptionKey,
+      reportArns: [],
+    };
+    const describeArtifacts = (target: ProjectArtifacts) => ({
+      location: "",
+      ...stored.get(keyOf(project, target)),
+      artifactIdentifier: target.artifactIdentifier,
+      overrideArtifactName: target.overrideArtifactName,
+      encryptionDisabled: target.encryptionDisabled,
+    });
+    const build: Build = {
+      id,
+      projectName: project.name,
+      token: input.idempotencyToken,
+      run,
+      describe: () => ({
+        ...description,
+        startTime: run.startTime,
+        endTime: run.endTime,
+        currentPhase: run.currentPhase,
+        buildStatus: run.status,
+        buildComplete: run.endTime !== undefined,
+        phases: run.phases,
+        resolvedSourceVersion: run.resolvedSourceVersion,
+        exportedEnvironmentVariables: run.exported,
+        artifacts: describeArtifacts(project.artifacts),
+        secondaryArtifacts: (project.secondaryArtifacts ?? []).map(describeArtifacts),
+      }),
+    };
+    this.builds.in(scope).set(id, build);
+    return build;
+  }
+
+  /** Kills all builds. Fulfilled when nothing is left of them. */
+  async stop(): Promise<void> {
+    const runs = [...this.running];
+    for (const run of runs) run.stop();
+    await Promise.all(runs.map(({ done }) => done));
+  }
+
+  private connect({ region }: Scope, roleArn: string) {
+    const props = {
+      endpoint: this.props.endpoint(),
+      region,
+      roleArn,
+      session: `AWSCodeBuild-${randomUUID()}`,
+    };
+    return assumeBuildRole(props).catch((error: Error) => {
+      throw new PhaseFailure(
+        "CLIENT_ERROR",
+        `CodeBuild is not authorized to perform: sts:AssumeRole on ${roleArn}: ${error.message}`,
+      );
+    });
+  }
+}
+
+const listInput = z.looseObject({
+  sortOrder: z.enum(["ASCENDING", "DESCENDING"]).optional(),
+  nextToken: z.string().optional(),
+});
+type ListInput = z.output<typeof listInput>;
+
+/** The project as this build sees it. */
+function override(project: Project, input: StartBuildInput): Project {
+  const byName = new Map(project.environment.environmentVariables.map((one) => [one.name, one]));
+  for (const one of input.environmentVariablesOverride) byName.set(one.name, one);
+  const type = input.sourceTypeOverride ?? project.source.type;
+  const from: ProjectSource = {
+    ...project.source,
+    ...defined({
+      type,
+      location: input.sourceLocationOverride,
+      auth: input.sourceAuthOverride,
+      buildspec: input.buildspecOverride,
+    }),
+  };
+  return {
+    ...project,
+    source: type === "NO_SOURCE" ? { ...from, location: undefined } : from,
+    environment: {
+      ...project.environment,
+      ...defined({
+        type: input.environmentTypeOverride,
+        image: input.imageOverride,
+        computeType: input.computeTypeOverride,
+        privilegedMode: input.privilegedModeOverride,
+        imagePullCredentialsType: input.imagePullCredentialsTypeOverride,
+      }),
+      environmentVariables: [...byName.values()],
+    },
+    ...defined({
+      sourceVersion: input.sourceVersion,
+      secondarySources: input.secondarySourcesOverride,
+      secondarySourceVersions: input.secondarySourcesVersionOverride,
+      artifacts: input.artifactsOverride,
+      secondaryArtifacts: input.secondaryArtifactsOverride,
+      serviceRole: input.serviceRoleOverride,
+      timeoutInMinutes: input.timeoutInMinutesOverride,
+      queuedTimeoutInMinutes: input.queuedTimeoutInMinutesOverride,
+      encryptionKey: input.encryptionKeyOverride,
+      cache: input.cacheOverride,
+      logsConfig: input.logsConfigOverride,
+    }),
+  };
+}
+
+/** Without the fields that were not given, so that they replace nothing. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
+}
+
+function sourcesOf(project: Project): [BuildSource, ...BuildSource[]] {
+  const versions = new Map(
+    (project.secondarySourceVersions ?? []).map((one) => [one.sourceIdentifier, one.sourceVersion]),
+  );
+  return [
+    sourceOf(project.source, project.sourceVersion),
+    ...(project.secondarySources ?? []).map((secondary) =>
+      sourceOf(secondary, versions.get(secondary.sourceIdentifier ?? ""), secondary.sourceIdentifier),
+    ),
+  ];
+}
+
+function sourceOf({ type, location = "" }: ProjectSource, version = "", identifier?: string): BuildSource {
+  switch (type) {
+    case "S3":
+      return s3Source(location, version, identifier);
+    case "NO_SOURCE":
+      return { identifier, url: "", version, bring: async () => undefined };
+    case "CODEPIPELINE":
+      return noSource(
+        "Local AWS: this project's builds are started by their pipeline, which brings the source",
+      );
+    default:
+      return noSource(`Local AWS has no such repository: ${location} (${type})`, identifier);
+  }
+}
+
+function placeOf(target: ProjectArtifacts, project: Project, uuid: string): ArtifactPlace {
+  return {
+    bucket: target.location ?? "",
+    path: target.path,
+    buildId: target.namespaceType === "BUILD_ID" ? uuid : undefined,
+    name: target.name || project.name,
+  };
+}
+
+/** The primary artifact goes by no identifier, even if it has one. */
+const keyOf = (project: Project, target: ProjectArtifacts) =>
+  target === project.artifacts ? undefined : target.artifactIdentifier;
+
+function logsOf({ logsConfig: config, name: project }: Project, uuid: string) {
+  const { status = "ENABLED", groupName, streamName } = config?.cloudWatchLogs ?? {};
+  if (status === "DISABLED") return undefined;
+  return {
+    group: groupName || `/aws/codebuild/${project}`,
+    stream: streamName ? `${streamName}/${uuid}` : uuid,
+  };
+}
+
+function describeLogs(
+  { account, region }: Scope,
+  { logsConfig: config }: Project,
+  logs: ReturnType<typeof logsOf>,
+) {
+  const cloudWatchLogs = config?.cloudWatchLogs ?? { status: "ENABLED" };
+  if (!logs) return { cloudWatchLogs, s3Logs: config?.s3Logs };
+  const { group, stream } = logs;
+  const inLink = (text: string) => encodeURIComponent(encodeURIComponent(text)).replaceAll("%", "$");
+  return {
+    groupName: group,
+    streamName: stream,
+    deepLink: `https://console.aws.amazon.com/cloudwatch/home?region=${region}#logsV2:log-groups/log-group/${inLink(group)}/log-events/${inLink(stream)}`,
+    cloudWatchLogsArn: `arn:aws:logs:${region}:${account}:log-group:${group}:log-stream:${stream}`,
+    cloudWatchLogs,
+    s3Logs: config?.s3Logs ?? { status: "DISABLED" },
+  };
+}
