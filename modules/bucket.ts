@@ -156,6 +156,25 @@ export class Bucket extends Construct implements IBucket {
     grantBucketUse(grantee, this.name, this.key, prefix);
   }
 
+  /** Lets a build read objects whose names it was given: it cannot look for others. */
+  grantRead(grantee: Grantee, prefix: string): void {
+    this.grantObjects(grantee, ["s3:GetObject", "s3:GetObjectVersion"], prefix);
+  }
+
+  /** Lets a build leave objects, and neither read nor list them. */
+  grantWrite(grantee: Grantee, prefix: string): void {
+    this.grantObjects(grantee, ["s3:PutObject"], prefix);
+  }
+
+  private grantObjects(grantee: Grantee, actions: readonly string[], prefix: string): void {
+    grantee.allow(
+      // CodeBuild looks at whose bucket it is.
+      { actions: ["s3:GetBucketAcl", "s3:GetBucketLocation"], resources: [this.arn] },
+      { actions, resources: [`${this.arn}/${prefix}*`] },
+    );
+    this.key?.grantUse(grantee);
+  }
+
   private allowDelivery(service: string, resource: string, account: string): this {
     this.statements.push({
       actions: ["s3:PutObject"],

@@ -1,5 +1,7 @@
-import { CodebuildProject } from "@cdktf/provider-aws/lib/codebuild-project";
+import { CodebuildProject, type CodebuildProjectConfig } from "@cdktf/provider-aws/lib/codebuild-project";
+import type { TerraformCount } from "cdktf";
 import { Construct } from "constructs";
+import { OUTPUT_ARCHIVE } from "../shared/names";
 import { Role } from "./iam";
 import type { IKey } from "./key";
 import { LogGroup } from "./logs";
@@ -13,7 +15,7 @@ export interface Buildspec {
     readonly install?: Phase;
     readonly build: Phase;
   };
-  readonly artifacts?: { readonly files: readonly string[] };
+  readonly artifacts?: { readonly files: readonly string[]; readonly "base-directory"?: string };
 }
 
 interface Phase {
@@ -23,6 +25,27 @@ interface Phase {
 /** Named, because what an image takes by default changes with time. */
 const RUNTIMES = { nodejs: 22 };
 
+/** Where a build gets what it works on, and where it leaves what it makes. */
+export type BuildSource =
+  | { readonly from: "pipeline" }
+  | {
+      readonly from: "bucket";
+      readonly bucket: string;
+      /** The archive to build. */
+      readonly archive: string;
+      /** Folder for the archive that the build makes, below the build's id. */
+      readonly output: string;
+    }
+  | {
+      readonly from: "github";
+      /** owner/name */
+      readonly repository: string;
+      /** ARN of the secret that holds the token, in CodeBuild's form. */
+      readonly tokenSecret: string;
+      /** A branch that is checked out beside what started the build, in the folder CODEBUILD_SRC_DIR_<name>. */
+      readonly beside: { readonly name: string; readonly branch: string };
+    };
+
 export interface BuildProjectProps {
   readonly name: string;
   readonly description: string;
@@ -30,20 +53,27 @@ export interface BuildProjectProps {
   readonly region: string;
   readonly key: IKey;
   readonly buildspec: Buildspec;
+  /** @default - the pipeline that runs it */
+  readonly source?: BuildSource;
+  /** How many projects there are: 0 or 1, where that shows only when it is deployed. @default - one */
+  readonly count?: TerraformCount;
   /** @default 30 */
   readonly timeoutMinutes?: number;
   readonly logRetentionDays: number;
 }
 
-/** A CodeBuild project that a pipeline runs: no Docker daemon, an encrypted log, a role of its own. */
+/** A CodeBuild project: no Docker daemon, an encrypted log, a role of its own. */
 export class BuildProject extends Construct {
   readonly name: string;
   readonly arn: string;
   readonly role: Role;
+  readonly logs: LogGroup;
+  /** For what must come after it without naming it. */
+  readonly project: CodebuildProject;
 
   constructor(scope: Construct, id: string, props: BuildProjectProps) {
     super(scope, id);
-    const logs = new LogGroup(this, "logs", {
+    this.logs = new LogGroup(this, "logs", {
       name: `/slipway/${props.name}`,
       key: props.key,
       retentionDays: props.logRetentionDays,
@@ -54,26 +84,69 @@ export class BuildProject extends Construct {
       service: "codebuild.amazonaws.com",
       sourceAccount: props.account,
     });
-    logs.grantWrite(this.role);
-    const project = new CodebuildProject(this, "project", {
+    this.logs.grantWrite(this.role);
+    this.project = new CodebuildProject(this, "project", {
       name: props.name,
       description: props.description,
       serviceRole: this.role.arn,
       encryptionKey: props.key.arn,
       buildTimeout: props.timeoutMinutes ?? 30,
-      artifacts: { type: "CODEPIPELINE" },
-      source: { type: "CODEPIPELINE", buildspec: JSON.stringify(withRuntimes(props.buildspec), null, 2) },
+      ...sourceAndArtifacts(
+        props.source ?? { from: "pipeline" },
+        JSON.stringify(withRuntimes(props.buildspec), null, 2),
+      ),
       environment: {
         type: "LINUX_CONTAINER",
         computeType: "BUILD_GENERAL1_MEDIUM",
         image: "aws/codebuild/standard:7.0",
         privilegedMode: false,
       },
-      logsConfig: { cloudwatchLogs: { status: "ENABLED", groupName: logs.name } },
+      logsConfig: { cloudwatchLogs: { status: "ENABLED", groupName: this.logs.name } },
       dependsOn: this.role.ready,
+      count: props.count,
     });
-    this.name = project.name;
-    this.arn = project.arn;
+    this.name = props.count ? props.name : this.project.name;
+    this.arn = props.count
+      ? `arn:aws:codebuild:${props.region}:${props.account}:project/${props.name}`
+      : this.project.arn;
+  }
+}
+
+/** The source, and where its results go: the parts of a project that belong together. */
+function sourceAndArtifacts(
+  source: BuildSource,
+  buildspec: string,
+): Pick<CodebuildProjectConfig, "source" | "artifacts" | "secondarySources" | "secondarySourceVersion"> {
+  switch (source.from) {
+    case "pipeline":
+      return { artifacts: { type: "CODEPIPELINE" }, source: { type: "CODEPIPELINE", buildspec } };
+    case "bucket":
+      return {
+        artifacts: {
+          type: "S3",
+          location: source.bucket,
+          path: source.output,
+          namespaceType: "BUILD_ID",
+          name: OUTPUT_ARCHIVE,
+          packaging: "ZIP",
+        },
+        source: { type: "S3", location: `${source.bucket}/${source.archive}`, buildspec },
+      };
+    case "github": {
+      const { name, branch } = source.beside;
+      const repository = {
+        type: "GITHUB",
+        location: `https://github.com/${source.repository}.git`,
+        gitCloneDepth: 1,
+        auth: { type: "SECRETS_MANAGER", resource: source.tokenSecret },
+      };
+      return {
+        artifacts: { type: "NO_ARTIFACTS" },
+        source: { ...repository, buildspec, reportBuildStatus: true },
+        secondarySources: [{ ...repository, sourceIdentifier: name }],
+        secondarySourceVersion: [{ sourceIdentifier: name, sourceVersion: branch }],
+      };
+    }
   }
 }
 

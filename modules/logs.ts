@@ -28,6 +28,10 @@ export class LogGroup extends Construct {
     this.arn = group.arn;
   }
 
+  grantRead(grantee: Grantee): void {
+    grantee.allow({ actions: ["logs:GetLogEvents"], resources: [`${this.arn}:log-stream:*`] });
+  }
+
   grantWrite(grantee: Grantee): void {
     grantee.allow({
       actions: ["logs:CreateLogStream", "logs:PutLogEvents"],

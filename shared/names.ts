@@ -28,6 +28,20 @@ export const deliveryNames = ({ project, account, region }: BuildAccount) => ({
   topic: `${project}-notifications`,
 });
 
+/** What a build leaves in a bucket, below its id. */
+export const OUTPUT_ARCHIVE = "output.zip";
+
+/**
+ * What reviews pull requests: `reviewProject` is trusted and posts, `planProject` runs the pull request's own code; and
+ * below which paths of the artifact bucket the one hands it over and the other gives the plans.
+ */
+export const reviewNames = ({ project }: Project) => ({
+  reviewProject: `${project}-delivery-review`,
+  planProject: `${project}-delivery-plan`,
+  sources: "review/sources",
+  plans: "review/plans",
+});
+
 /** Roles that an `access-<env>` stack makes in the environment's account. */
 export const accessNames = (project: string, environment: string) => ({
   deployRole: `${project}-${environment}-deploy`,

@@ -5,6 +5,7 @@ import { Bucket } from "../modules/bucket";
 import { ImageRepository } from "../modules/image-repository";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
+import { PullRequestReview } from "../modules/pull-request-review";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
 import { accessNames, deliveryNames, tokenSecretName } from "../shared/names";
@@ -69,13 +70,21 @@ export class DeliveryStack extends SlipwayStack {
     }
 
     if (settings.source.provider === "github-token") {
-      new SecretsmanagerSecret(this, "github-token", {
+      const token = new SecretsmanagerSecret(this, "github-token", {
         name: tokenSecretName(settings),
         description: "GitHub token of the pipelines' sources; put here by npm run connect",
         kmsKeyId: key.arn,
         // A token is typed again in a minute; a name in its grace time stops the next deploy.
         recoveryWindowInDays: 0,
+        // CodeBuild's console lists the secrets that hold its credentials by these.
+        tags: {
+          "codebuild:source": "",
+          "codebuild:source:provider": "github",
+          "codebuild:source:type": "personal_access_token",
+        },
       });
+      const { repository } = settings.source;
+      new PullRequestReview(this, "review", { settings, repository, token, artifacts, key });
     }
 
     const topic = new Topic(this, "notifications", {

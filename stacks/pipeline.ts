@@ -1,16 +1,15 @@
-import { DataAwsKmsAlias } from "@cdktf/provider-aws/lib/data-aws-kms-alias";
 import type { Construct } from "constructs";
 import { roleArn } from "../modules/arns";
 import { Bucket } from "../modules/bucket";
 import { BuildProject } from "../modules/build-project";
-import type { Grantee } from "../modules/iam";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
 import { Pipeline } from "../modules/pipeline";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Source } from "../modules/source";
+import { StateBucket } from "../modules/state-bucket";
 import type { PipelineSettings } from "../settings";
-import { accessNames, deliveryNames, stateBucketName, stateKey, stateKeyAlias } from "../shared/names";
+import { accessNames, deliveryNames } from "../shared/names";
 
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
 
@@ -64,7 +63,7 @@ export class PipelineStack extends SlipwayStack {
     });
     artifacts.grantReadWrite(deploy.role);
     const environments = pipeline.deploy.flat().map((environment) => settings.environments[environment]!);
-    this.grantDeploy(
+    new StateBucket(this, "state", settings).grantReadWrite(
       deploy.role,
       environments.map(({ name }) => name),
     );
@@ -93,23 +92,5 @@ export class PipelineStack extends SlipwayStack {
       key,
     });
     this.output("pipeline_name", deployed, "The pipeline");
-  }
-
-  /** State of the pipeline's environments, and of no other stack. */
-  private grantDeploy(grantee: Grantee, environments: readonly string[]): void {
-    const bucket = `arn:aws:s3:::${stateBucketName(this.settings)}`;
-    const stateKeyArn = new DataAwsKmsAlias(this, "state-key", { name: stateKeyAlias(this.settings) })
-      .targetKeyArn;
-    grantee.allow(
-      { actions: ["s3:ListBucket"], resources: [bucket] },
-      {
-        actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
-        resources: environments.flatMap((environment) => [
-          `${bucket}/${stateKey(environment)}`,
-          `${bucket}/${stateKey(environment)}.tflock`,
-        ]),
-      },
-      { actions: ["kms:Decrypt", "kms:GenerateDataKey"], resources: [stateKeyArn] },
-    );
   }
 }

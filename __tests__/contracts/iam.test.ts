@@ -112,3 +112,42 @@ test("fails when a wildcard action changes things", () => {
     .filter(({ action }) => action.includes("*") && !/:(Describe|Get|List|BatchGet)/.test(action));
   expect(changing).toEqual([]);
 });
+
+test("fails when a role may read a state that holds the token", () => {
+  const readable = policies()
+    .filter(({ statement, type }) => statement.Effect === "Allow" && type === "aws_iam_role_policy")
+    .flatMap(({ where, statement }) => list(statement.Resource).map((resource) => ({ where, resource })))
+    .filter(({ resource }) => /:hello-state-[^/]*\//.test(resource));
+  expect(readable.length).toBeGreaterThan(0);
+  for (const { where, resource } of readable)
+    expect([where, resource]).toEqual([
+      where,
+      expect.stringMatching(/^arn:aws:s3:::[^/*]+\/(dev|prod)\.tfstate(\.tflock)?$/),
+    ]);
+});
+
+test("fails when what runs a pull request's code may do anything but plan", () => {
+  const of = (part: RegExp) =>
+    policies()
+      .filter(({ where, type }) => type === "aws_iam_role_policy" && part.test(where))
+      .flatMap(({ statement }) =>
+        list(statement.Action).map((action) => `${action} ${list(statement.Resource).join(" ")}`),
+      )
+      .filter((line) => !/^(kms|logs):/.test(line));
+  const artifacts = "arn:aws:s3:::hello-artifacts-111111111111-eu-west-1";
+  const state = "arn:aws:s3:::hello-state-111111111111-eu-west-1";
+  expect(new Set(of(/delivery: .*\.review_plan_/))).toEqual(
+    new Set([
+      `s3:GetBucketAcl ${artifacts}`,
+      `s3:GetBucketLocation ${artifacts}`,
+      `s3:GetObject ${artifacts}/review/sources/*`,
+      `s3:GetObjectVersion ${artifacts}/review/sources/*`,
+      `s3:PutObject ${artifacts}/review/plans/*`,
+      `s3:ListBucket ${state}`,
+      `s3:GetObject ${state}/dev.tfstate ${state}/prod.tfstate`,
+      "sts:AssumeRole arn:aws:iam::222222222222:role/hello-dev-plan arn:aws:iam::333333333333:role/hello-prod-plan",
+    ]),
+  );
+  // And the one that has the token runs none of it, and has no role to take on.
+  expect(of(/delivery: .*\.review_role_/).filter((line) => /^(sts|iam|s3:.*-state-)/.test(line))).toEqual([]);
+});

@@ -1,0 +1,167 @@
+import { CodebuildWebhook } from "@cdktf/provider-aws/lib/codebuild-webhook";
+import { DataAwsSecretsmanagerSecretVersions } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-versions";
+import { DataAwsSecretsmanagerSecrets } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secrets";
+import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
+import { TerraformCount, Token } from "cdktf";
+import { Construct } from "constructs";
+import type { Settings } from "../settings";
+import { planRoleArn, reviewNames, tokenSecretName } from "../shared/names";
+import type { Bucket } from "./bucket";
+import { BuildProject } from "./build-project";
+import type { Key } from "./key";
+import { StateBucket } from "./state-bucket";
+
+/** Where the trusted code is checked out, beside the pull request's. */
+const TRUSTED = "trusted";
+
+/** What of a pull request can change its plans. */
+const EVENTS = ["PULL_REQUEST_CREATED", "PULL_REQUEST_UPDATED", "PULL_REQUEST_REOPENED"];
+
+export interface PullRequestReviewProps {
+  readonly settings: Settings;
+  /** owner/name on GitHub. */
+  readonly repository: string;
+  readonly token: SecretsmanagerSecret;
+  readonly artifacts: Bucket;
+  readonly key: Key;
+}
+
+/**
+ * Reviews pull requests: GitHub starts a build of trusted code, which has the token; that hands the pull request to a
+ * second build, which runs its code with no more than the right to plan; and posts what comes of it. So what a pull
+ * request brings along never sees the token, from a fork or not.
+ */
+export class PullRequestReview extends Construct {
+  private readonly plan: BuildProject;
+  private readonly review: BuildProject;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: PullRequestReviewProps,
+  ) {
+    super(scope, id);
+    this.plan = this.createPlan();
+    const connected = this.isConnected();
+    this.review = this.createReview(connected);
+    this.createWebhook(connected);
+  }
+
+  /** Runs what anybody wrote: reads the environments' state, takes on the roles that plan, and nothing else. */
+  private createPlan(): BuildProject {
+    const { settings, artifacts } = this.props;
+    const { planProject, sources, plans } = reviewNames(settings);
+    const plan = new BuildProject(this, "plan", {
+      ...this.common,
+      name: planProject,
+      description: `Plans the environments of ${settings.project} for a pull request`,
+      source: { from: "bucket", bucket: artifacts.name, archive: `${sources}/none.zip`, output: plans },
+      buildspec: {
+        version: 0.2,
+        phases: {
+          install: { commands: ["npm ci"] },
+          build: { commands: ["npm run --silent review:plans -- plans"] },
+        },
+        artifacts: { files: ["**/*"], "base-directory": "plans" },
+      },
+    });
+    artifacts.grantRead(plan.role, `${sources}/`);
+    artifacts.grantWrite(plan.role, `${plans}/`);
+    const environments = Object.values(settings.environments);
+    new StateBucket(this, "state", settings).grantRead(
+      plan.role,
+      environments.map(({ name }) => name),
+    );
+    plan.role.allow({
+      actions: ["sts:AssumeRole"],
+      resources: environments.map((environment) => planRoleArn(settings, environment)),
+    });
+    return plan;
+  }
+
+  private createReview(count: TerraformCount): BuildProject {
+    const { settings, repository, token, artifacts } = this.props;
+    const { reviewProject, sources, plans } = reviewNames(settings);
+    const [first] = Object.values(settings.pipelines);
+    const inTrusted = `cd "$CODEBUILD_SRC_DIR_${TRUSTED}"`;
+    const review = new BuildProject(this, "review", {
+      ...this.common,
+      name: reviewProject,
+      description: `Reviews the pull requests of ${settings.project}`,
+      source: {
+        from: "github",
+        repository,
+        tokenSecret: token.arn,
+        beside: { name: TRUSTED, branch: first?.branch ?? "main" },
+      },
+      count,
+      timeoutMinutes: 60,
+      buildspec: {
+        version: 0.2,
+        phases: {
+          install: { commands: [`${inTrusted} && npm ci`] },
+          build: { commands: [`${inTrusted} && npm run --silent review:hosted`] },
+        },
+      },
+    });
+    artifacts.grantReadWrite(review.role, `${sources}/`);
+    artifacts.grantReadWrite(review.role, `${plans}/`);
+    this.plan.logs.grantRead(review.role);
+    review.role.allow(
+      { actions: ["secretsmanager:GetSecretValue"], resources: [token.arn] },
+      {
+        actions: ["codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"],
+        resources: [this.plan.arn],
+      },
+    );
+    return review;
+  }
+
+  /** Pull requests into the branches that are deployed. */
+  private createWebhook(count: TerraformCount): void {
+    const branches = new Set(Object.values(this.props.settings.pipelines).map(({ branch }) => branch));
+    const pattern = `^refs/heads/(${[...branches].map(escapeRegExp).join("|")})$`;
+    new CodebuildWebhook(this, "webhook", {
+      projectName: this.review.name,
+      buildType: "BUILD",
+      filterGroup: [
+        {
+          filter: [
+            { type: "EVENT", pattern: EVENTS.join(", ") },
+            { type: "BASE_REF", pattern },
+          ],
+        },
+      ],
+      dependsOn: [this.review.project],
+      count,
+    });
+  }
+
+  /**
+   * 1 as soon as `npm run connect` has stored the token: CodeBuild needs it to make the webhook. Asked by the secret's
+   * name, because a count must be known before the secret is made.
+   */
+  private isConnected(): TerraformCount {
+    const name = tokenSecretName(this.props.settings);
+    // The filter takes beginnings, too.
+    const secrets = new DataAwsSecretsmanagerSecrets(this, "secrets", {
+      filter: [{ name: "name", values: [name] }],
+    });
+    const versions = new DataAwsSecretsmanagerSecretVersions(this, "token-versions", {
+      secretId: name,
+      count: countIf(`contains(${secrets.fqn}.names, ${JSON.stringify(name)})`),
+    });
+    // Of a secret without a version the provider gives null, not an empty list.
+    return countIf(`try(length(${versions.fqn}[0].versions), 0) > 0`);
+  }
+
+  private get common() {
+    const { settings, key } = this.props;
+    const { account, region } = settings;
+    return { account, region, key, logRetentionDays: 365 };
+  }
+}
+
+const countIf = (condition: string) => TerraformCount.of(Token.asNumber(`\${${condition} ? 1 : 0}`));
+
+const escapeRegExp = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { z } from "zod";
+import { readSettings } from "../../settings";
+import { projectRoot, runCommand, UserError } from "../project";
+import { refusalOf } from "./admission";
+import { type PullRequest, ReviewComment } from "./github";
+import { PlanBuild } from "./plan-build";
+import { FAIL_ON, reviewedRepository, reviewPullRequest } from "./pull-request";
+import { readToken } from "./token";
+
+/** What CodeBuild tells a build that a pull request started (user guide, "Environment variables"). */
+const environment = z.object({
+  CODEBUILD_BUILD_ID: z.string().regex(/^[\w.-]+:[\w-]+$/),
+  CODEBUILD_BUILD_URL: z.url().optional(),
+  /** The pull request's tree. */
+  CODEBUILD_SRC_DIR: z.string().min(1),
+  CODEBUILD_WEBHOOK_TRIGGER: z.string().regex(/^pr\/[1-9]\d{0,9}$/),
+  CODEBUILD_RESOLVED_SOURCE_VERSION: z.string().regex(/^[0-9a-f]{40}$/),
+  GITHUB_API_URL: z.url().optional(),
+});
+
+/**
+ * `npm run review:hosted`: what the review project runs on CodeBuild, from the branch that is deployed and not from the
+ * pull request: it has the token. It decides whether the pull request's code is run at all, has another build plan it,
+ * and posts the review.
+ */
+async function main(): Promise<number> {
+  const build = readEnvironment();
+  const settings = await readSettings("terraform.tfvars", {
+    cacheFolder: join(projectRoot(), ".slipway/cache"),
+  });
+  const pullRequest: PullRequest = {
+    repository: reviewedRepository(settings),
+    number: Number(build.CODEBUILD_WEBHOOK_TRIGGER.slice("pr/".length)),
+    commit: build.CODEBUILD_RESOLVED_SOURCE_VERSION,
+  };
+  const comment = new ReviewComment({
+    token: await readToken(settings, undefined),
+    project: settings.project,
+    api: build.GITHUB_API_URL,
+  });
+  const refusal = await refusalOf(comment, pullRequest);
+  if (refusal) {
+    console.log(refusal);
+    return 0;
+  }
+  const { text } = await reviewPullRequest({
+    comment,
+    pullRequest,
+    failOn: new Set(FAIL_ON),
+    log: build.CODEBUILD_BUILD_URL,
+    plan: () => planIn(new PlanBuild(settings), build),
+  });
+  // The build's own end says whether there is a review; what it says stands in the commit's status.
+  console.log(text);
+  return 0;
+}
+
+async function planIn(plans: PlanBuild, build: z.output<typeof environment>) {
+  const folder = mkdtempSync(join(tmpdir(), "slipway-source-"));
+  try {
+    const archive = join(folder, "source.zip");
+    const { CODEBUILD_SRC_DIR: tree, CODEBUILD_RESOLVED_SOURCE_VERSION: commit } = build;
+    await execa("git", ["-C", tree, "archive", "--format=zip", `--output=${archive}`, commit]);
+    const id = build.CODEBUILD_BUILD_ID.replace(/^.*:/, "");
+    return await plans.run(archive, id, (line) => console.log(line));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws UserError where this is no build that a pull request started */
+function readEnvironment() {
+  const { success, data, error } = environment.safeParse(process.env);
+  if (success) return data;
+  const names = error.issues.map(({ path }) => path.join(".")).join(", ");
+  throw new UserError(
+    `This runs on CodeBuild, for a pull request, which would set ${names}. On your machine: npm run review:pr`,
+  );
+}
+
+runCommand(main, 2);
