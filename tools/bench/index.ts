@@ -1,16 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync } from "node:fs";
+import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { projectRoot, runCommand, UserError } from "../project";
+import { syntheticPlan } from "./plan";
 
 const root = projectRoot();
 
 interface Measurement {
   readonly what: string;
   readonly value: number;
-  readonly unit: "s" | "×";
+  readonly unit: "s" | "×" | "MB";
   readonly budget: number;
 }
 
@@ -60,12 +61,54 @@ function synth(runs: number): Measurement[] {
   ];
 }
 
+/** How many changes a review must bear. */
+const CHANGES = 10_000;
+
+/** The review of a great plan: its time, and the most memory that it took. */
+function review(runs: number): Measurement[] {
+  const file = join(mkdtempSync(join(tmpdir(), "slipway-bench-")), "plan.json");
+  writeFileSync(file, syntheticPlan(CHANGES));
+  // Told by the review's own process as it ends: the system's figures are of all its children.
+  const report = `process.on("exit",()=>process.stderr.write("\\nRSS "+process.resourceUsage().maxRSS))`;
+  const run = () => {
+    const started = performance.now();
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [join(root, "tools/run.mjs"), "tools/review/index.ts", file],
+      {
+        cwd: root,
+        encoding: "utf8",
+        maxBuffer: 64 * 1024 * 1024,
+        env: { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(report)}` },
+      },
+    );
+    if (status !== 0) throw new UserError(`The review failed:\n${stderr}`);
+    return {
+      time: (performance.now() - started) / 1000,
+      megabytes: Number(/RSS (\d+)$/.exec(stderr)?.[1]) / 1024,
+    };
+  };
+  run();
+  const all = Array.from({ length: runs }, run);
+  const what = `review of ${CHANGES.toLocaleString("en")} changes`;
+  return [
+    { what, value: median(all.map(({ time }) => time)), unit: "s", budget: 2 },
+    {
+      what: `${what}, memory`,
+      value: median(all.map(({ megabytes }) => megabytes)),
+      unit: "MB",
+      budget: 300,
+    },
+  ];
+}
+
 /** `npm run bench [-- --demo]`: what this project promises of its speed, and what it is. */
 runCommand(async () => {
   const { values } = parseArgs({
     options: { demo: { type: "boolean", default: false }, runs: { type: "string", default: "7" } },
   });
-  const measurements = synth(Number(values.runs));
+  const runs = Number(values.runs);
+  const measurements = [...synth(runs), ...review(runs)];
   measurements.push({
     what: "npm run test:unit",
     value: seconds("npm", ["run", "test:unit"], root),

@@ -1,7 +1,7 @@
 import { structuredPatch } from "diff";
 import { isPolicy, normalPolicy } from "./access/policy";
 import { get, hidesAll, isArray, isObject, maskOf } from "./masks";
-import type { Change, Json, JsonObject, Mask } from "./plan";
+import type { Change, Json, Mask } from "./plan";
 import { HIDDEN, isHarmless, isSecretName, parseDocument, type Redactor } from "./secrets";
 
 /** What of an attribute changes; texts are as Terraform writes them, without secrets. */
@@ -12,10 +12,12 @@ export interface AttributeChange {
   readonly kind: "add" | "remove" | "change";
   readonly before?: string;
   readonly after?: string;
-  /** Lines of a longer text: " ", "-" or "+" first. */
+  /** Lines of a longer text: " ", "-" or "+" first, "!" before a word of ours. */
   readonly lines?: readonly string[];
   /** Says what the values do not. */
   readonly note?: string;
+  /** Stands for so many that are not told one by one. */
+  readonly more?: number;
   readonly forcesReplacement?: true;
 }
 
@@ -63,6 +65,9 @@ function filled(side: Side): Side {
 /** More differing attributes of one resource are counted, not told: nobody reads them. */
 const MOST_CHANGES = 2000;
 
+/** Texts that differ in more lines are told whole: the time to compare them grows with the square. */
+const MOST_EDITS = 1000;
+
 /** Texts with more lines are compared whole. */
 const MOST_LINES = 5000;
 
@@ -77,7 +82,7 @@ export function compareAttributes(change: Change, redactor: Redactor): Attribute
   );
   const { changes, more } = comparison;
   const told = more
-    ? [...changes, { path: "…", kind: "change" as const, note: `and ${more} more attributes` }]
+    ? [...changes, { path: "…", kind: "change" as const, note: `and ${more} more attributes`, more }]
     : changes;
   return { changes: told, formOnly: comparison.formOnly };
 }
@@ -96,6 +101,8 @@ class Comparison {
   readonly changes: AttributeChange[] = [];
   formOnly = 0;
   more = 0;
+  /** Documents around what is compared. */
+  private within = 0;
 
   constructor(
     private readonly redactor: Redactor,
@@ -104,11 +111,16 @@ class Comparison {
 
   compare(path: string, before: Side, after: Side, name = ""): void {
     const [a, b] = [before, filled(after)];
-    if (isNothing(a) && isNothing(b)) return;
+    // Most of a plan: it shall cost nothing.
+    if (b.value !== undefined && !hasLater(b) && equal(a.value, b.value)) return;
+    if (isNothing(a) && isNothing(b)) {
+      if (this.within && a.value !== b.value) this.pushEmpty(path, a, b);
+      return;
+    }
     if (hidesAll(a.secret, a.value) || hidesAll(b.secret, b.value) || this.isSecretByName(name, a, b)) {
       const same = !isLater(b) && equal(a.value, b.value);
       if (!same) this.tell(path, a, b, { hidden: true });
-    } else if (isLater(b) || isLater(a)) {
+    } else if (isLater(b)) {
       this.tell(path, a, b);
     } else if (isObject(a.value ?? b.value) && isObject(b.value ?? a.value)) {
       this.compareObjects(path, a, b);
@@ -119,47 +131,49 @@ class Comparison {
     }
   }
 
-  /** That nothing becomes an empty object, or an empty list, is no change to anybody. */
   private compareObjects(path: string, a: Side, b: Side): void {
-    const keys = new Set<string>();
-    for (const part of [a.value, b.value, b.later])
-      if (isObject(part)) for (const key of Object.keys(part)) keys.add(key);
-    // `{name: "PASSWORD", value: "…"}`: how containers and builds are given their variables.
-    const named = [a, b].map(({ value }) => (isObject(value) ? (value.name ?? value.key) : undefined));
-    const name = named.find((found) => typeof found === "string") as string | undefined;
-    for (const key of keys) {
-      const nameOf = /^value$/i.test(key) && name !== undefined ? name : key;
-      this.compare(join(path, key), at(a, key), at(b, key), nameOf);
-    }
+    const keys = keysOf(a, b);
+    if (keys.length === 0) this.tellEmpty(path, a, b);
+    for (const key of keys) this.compare(join(path, key), at(a, key), at(b, key), nameOf(key, a, b));
   }
 
   private compareLists(path: string, a: Side, b: Side): void {
     const [before, after] = [elements(a), elements(b)];
+    if (before.length + after.length === 0) this.tellEmpty(path, a, b);
     // Elements that stay are taken out first: sets shift when one comes or goes.
-    const left = new Map<string, number[]>();
+    const left = new Map<string, { readonly indexes: number[]; taken: number }>();
     for (const [index, element] of before.entries()) {
       const key = keyOf(element);
-      left.set(key, [...(left.get(key) ?? []), index]);
+      const same = left.get(key);
+      if (same) same.indexes.push(index);
+      else left.set(key, { indexes: [index], taken: 0 });
     }
     const come: number[] = [];
     let moved = false;
     for (const [index, element] of after.entries()) {
-      const from = hasLater(element) ? undefined : left.get(keyOf(element))?.shift();
+      const same = hasLater(element) ? undefined : left.get(keyOf(element));
+      const from = same?.indexes[same.taken++];
       if (from === undefined) come.push(index);
       else if (from !== index) moved = true;
     }
-    const gone = [...left.values()].flat().sort((x, y) => x - y);
+    const gone = [...left.values()]
+      .flatMap(({ indexes, taken }) => indexes.slice(taken))
+      .sort((x, y) => x - y);
     if (come.length === 0 && gone.length === 0) {
       if (moved) this.push({ path, kind: "change", note: "the same elements in another order" });
       return;
     }
     for (const [from, to] of pairs(gone, come, before, after)) {
-      const index = to ?? from!;
-      this.compare(
-        join(path, index),
+      const element = join(path, to ?? from!);
+      const [old, now] = [
         from === undefined ? ABSENT : before[from]!,
         to === undefined ? ABSENT : after[to]!,
-      );
+      ];
+      const told = this.changes.length + this.more;
+      this.compare(element, old, now);
+      // An empty element is one all the same: a rule's action is the block that is there, `block {}`.
+      if ((from === undefined || to === undefined) && told === this.changes.length + this.more)
+        this.pushEmpty(element, old, now);
     }
   }
 
@@ -178,15 +192,19 @@ class Comparison {
       }
       // A mask of a text hides all of it or nothing, and was asked already.
       const inside = (value: Json | undefined): Side => ({ value, secret: undefined, later: undefined });
+      this.within++;
       this.compare(`${path} → `, inside(before), inside(after));
+      this.within--;
       return;
     }
-    const texts = [a.value, b.value].map((value) =>
-      typeof value === "string" ? this.redactor.text(value) : undefined,
+    const texts = [a, b].flatMap((side) =>
+      typeof side.value === "string" ? [this.text(side.value)] : isNothing(side) ? [""] : [],
     );
-    const lines = texts.some((text) => text?.includes("\n"))
-      ? lineDifference(texts[0] ?? "", texts[1] ?? "")
-      : undefined;
+    const [old, now] = texts;
+    const lines =
+      old !== undefined && now !== undefined && texts.some((text) => text.includes("\n"))
+        ? lineDifference(old, now)
+        : undefined;
     if (lines?.length) this.push({ path, kind: kindOf(a, b), lines });
     else this.tell(path, a, b);
   }
@@ -208,11 +226,7 @@ class Comparison {
   }
 
   private tell(path: string, a: Side, b: Side, { hidden = false } = {}): void {
-    // One by one: an added object is told by its attributes.
-    if (!hidden && isNothing(a) && this.tellParts(path, b, (side) => [ABSENT, side])) return;
-    if (!hidden && !isLater(b) && isNothing(b) && this.tellParts(path, a, (side) => [side, ABSENT])) return;
-    const show = (side: Side) =>
-      isLater(side) ? UNKNOWN : hidden ? HIDDEN : formatValue(side.value ?? null, this.redactor);
+    const show = (side: Side) => (isLater(side) ? UNKNOWN : hidden ? HIDDEN : this.format(side));
     const kind = kindOf(a, b);
     const [before, after] = [isNothing(a) ? undefined : show(a), isNothing(b) ? undefined : show(b)];
     this.push({
@@ -225,12 +239,52 @@ class Comparison {
     });
   }
 
-  private tellParts(path: string, side: Side, pair: (side: Side) => [Side, Side]): boolean {
-    if (isLater(side)) return false;
-    const { value } = side;
-    const keys = isObject(value) ? Object.keys(value) : isArray(value) ? [...value.keys()] : [];
-    for (const key of keys) this.compare(join(path, key), ...pair(at(side, key)), String(key));
-    return keys.length > 0;
+  /** An empty object or list, where there was nothing or will be nothing. */
+  private tellEmpty(path: string, a: Side, b: Side): void {
+    if (path === "" || isNothing(a) === isNothing(b)) return;
+    // Of what comes or goes as a whole, every block that it does not have is such a list.
+    const whole = b.value === undefined || (a.value === undefined && isArray(b.value));
+    if (this.within > 0 || !whole) this.pushEmpty(path, a, b);
+  }
+
+  private pushEmpty(path: string, a: Side, b: Side): void {
+    const gone = b.value === undefined || (b.value === null && a.value !== undefined);
+    this.push(
+      gone ? { path, kind: "remove", before: this.format(a) } : { path, kind: "add", after: this.format(b) },
+    );
+  }
+
+  /** A value on one line. */
+  private format(side: Side): string {
+    const value = this.plain(side, "");
+    return typeof side.value === "string" || typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
+  }
+
+  /** A value in which what is secret is hidden, and what is not known yet is told as such. */
+  private plain(side: Side, name: string): Json {
+    if (isLater(side)) return UNKNOWN;
+    const { value = null, secret } = filled(side);
+    if (hidesAll(secret, value) || this.isSecretByName(name, side, ABSENT)) return HIDDEN;
+    if (typeof value === "string") return this.text(value);
+    if (isArray(value)) return elements(side).map((element) => this.plain(element, ""));
+    if (isObject(value)) {
+      return Object.fromEntries(
+        keysOf(side).map((key) => [this.redactor.text(key), this.plain(at(side, key), nameOf(key, side))]),
+      );
+    }
+    const safe = this.redactor.text(String(value));
+    return safe === String(value) ? value : safe;
+  }
+
+  /** A text without its secrets; those of a document have names, too. */
+  private text(value: string): string {
+    const document = parseDocument(value);
+    if (document === undefined) return this.redactor.text(value);
+    const safe = JSON.stringify(this.plain({ value: document, secret: undefined, later: undefined }, ""));
+    if (safe === JSON.stringify(document)) return this.redactor.text(value);
+    return LONG_NUMBER.test(value) ? HIDDEN : this.redactor.text(safe);
   }
 
   private push(change: AttributeChange): void {
@@ -250,6 +304,19 @@ class Comparison {
 
 const kindOf = (a: Side, b: Side): AttributeChange["kind"] =>
   isNothing(a) ? "add" : isNothing(b) ? "remove" : "change";
+
+/** Of objects, and of what is not known of them yet. */
+function keysOf(...sides: readonly Side[]): string[] {
+  const parts = sides.flatMap(({ value, later }) => [value, later]);
+  return [...new Set(parts.flatMap((part) => (isObject(part) ? Object.keys(part) : [])))];
+}
+
+/** `{name: "PASSWORD", value: "…"}`: how containers and builds are given their variables. */
+function nameOf(key: string, ...sides: readonly Side[]): string {
+  const names = sides.map(({ value }) => (isObject(value) ? (value.name ?? value.key) : undefined));
+  const name = names.find((found) => typeof found === "string");
+  return /^value$/i.test(key) && typeof name === "string" ? name : key;
+}
 
 function elements(side: Side): Side[] {
   const [known, later] = [side.value, side.later].map((part) => (isArray(part) ? part.length : 0));
@@ -291,7 +358,10 @@ function pairs(
     found.push([same ? to : undefined, to]);
   }
   for (const from of free) found.push([from, undefined]);
-  return found.sort(([a, b], [c, d]) => (b ?? a!) - (d ?? c!));
+  // Of two in one place, the one that goes is first.
+  return found.sort(
+    ([a, b], [c, d]) => (b ?? a!) - (d ?? c!) || Number(b !== undefined) - Number(d !== undefined),
+  );
 }
 
 function equal(a: Json | undefined, b: Json | undefined): boolean {
@@ -308,21 +378,21 @@ function equal(a: Json | undefined, b: Json | undefined): boolean {
   return false;
 }
 
-/** A value on one line. */
-export function formatValue(value: Json, redactor: Redactor): string {
-  if (typeof value === "string") return JSON.stringify(redactor.text(value));
-  if (typeof value !== "object" || value === null) return redactor.text(String(value));
-  return JSON.stringify(redactor.deep(value as JsonObject, new Set()));
-}
-
 function lineDifference(before: string, after: string): string[] | undefined {
   if (count(before) + count(after) > MOST_LINES) return undefined;
-  const patch = structuredPatch("", "", before, after, "", "", { context: 2, maxEditLength: 2000 });
-  return patch?.hunks.flatMap(({ lines }, index) => [
-    ...(index ? [" …"] : []),
-    // Says that the last line has no break.
-    ...lines.filter((line) => !line.startsWith("\\")),
-  ]);
+  if (before === "" || after === "") {
+    const lines = (before || after).replace(/\r?\n$/, "").split(/\r?\n/);
+    return lines.map((line) => `${before ? "-" : "+"}${line}`);
+  }
+  const [old, now] = [withLastBreak(before), withLastBreak(after)];
+  const patch = structuredPatch("", "", old, now, "", "", { context: 2, maxEditLength: MOST_EDITS });
+  const lines = patch?.hunks.flatMap((hunk, index) => [...(index ? [" …"] : []), ...hunk.lines]);
+  const [had, has] = [old === before, now === after];
+  if (had === has) return lines;
+  return lines && [...lines, `!${has ? "now with" : "no longer with"} a line break at the end`];
 }
+
+/** A last line without one would differ from the same line with one. */
+const withLastBreak = (text: string) => (text.endsWith("\n") ? text : `${text}\n`);
 
 const count = (text: string) => text.split("\n").length;

@@ -18,8 +18,10 @@ export interface Item {
   readonly body?: Body;
   /** What it counts as where there is room for a number alone: "to create" of "aws_instance". */
   readonly group: string;
-  /** Its shortest form, where many must be told: an address. */
-  readonly name: string;
+  /** Its shortest form, where many must be told: addresses; none where its line is all that there is. */
+  readonly names: readonly string[];
+  /** Whose it is, where there are several. */
+  readonly stacks?: readonly string[];
   /** Order in which items get room; the lower the sooner. Those of rank 0 are never left out. */
   readonly rank: number;
 }
@@ -132,7 +134,7 @@ function label({ title, items }: { title: string; items: readonly StackItem[] },
   return {
     title,
     items: [...same.values()].map(({ item, stacks }) =>
-      several ? { ...item, head: [...codes(stacks), ": ", ...item.head] } : item,
+      several ? { ...item, stacks, head: [...codes(stacks, Infinity), ": ", ...item.head] } : item,
     ),
   };
 }
@@ -141,7 +143,7 @@ const failedItem = (failure: string): Item => ({
   head: ["the plan failed"],
   body: { text: failure },
   group: "failed",
-  name: "",
+  names: [],
   rank: MUST,
 });
 
@@ -156,7 +158,7 @@ function needsReview(plan: PlanReview): Item[] {
         ". Read the plan itself",
       ],
       group: "to be read",
-      name: resource.address,
+      names: [resource.address],
       rank: MUST,
     }));
 }
@@ -187,26 +189,33 @@ function destroys(plan: PlanReview): Item[] {
           ...(holdsData ? [". It holds data"] : []),
         ],
         group: (DESTROYS[kind] ?? "").trim(),
-        name: resource.address,
+        names: [resource.address],
         rank: MUST,
       };
     });
 }
 
 function widens(plan: PlanReview): Item[] {
+  const told = new Set<string>();
   return plan.access
     .filter(({ direction }) => direction !== "narrows")
-    .map(({ addresses, text, direction }) => ({
-      head: [
-        ...codes(addresses, 3),
-        " ",
-        ...(direction === "unclear" ? ["may widen access: "] : []),
-        ...text,
-      ],
-      group: "access",
-      name: addresses.join(", "),
-      rank: MUST,
-    }));
+    .map(({ addresses, text, direction, details }) => {
+      // Each address is there; that they are many is enough the next time.
+      const again = addresses.every((address) => told.has(address));
+      for (const address of addresses) told.add(address);
+      return {
+        head: [
+          ...codes(addresses, again ? 3 : Infinity),
+          " ",
+          ...(direction === "unclear" ? ["may widen access: "] : []),
+          ...text,
+        ],
+        ...(details && { body: { text: details.join("\n") } }),
+        group: "access",
+        names: addresses,
+        rank: MUST,
+      };
+    });
 }
 
 function narrows(plan: PlanReview): Item[] {
@@ -215,7 +224,7 @@ function narrows(plan: PlanReview): Item[] {
     .map(({ addresses, text }) => ({
       head: [...codes(addresses, 3), " ", ...text],
       group: "narrowings",
-      name: addresses.join(", "),
+      names: addresses,
       rank: 1,
     }));
 }
@@ -233,9 +242,11 @@ function drifts(plan: PlanReview): Item[] {
       ` ${DRIFTED[resource.kind] ?? "differs"} outside of Terraform`,
       ...findings.flatMap(({ text }) => ["; it ", ...text]),
     ],
-    ...(resource.kind === "delete" ? {} : { body: { attributes: resource.attributes } }),
+    ...(resource.kind !== "delete" && resource.attributes.length
+      ? { body: { attributes: resource.attributes } }
+      : {}),
     group: "drifted",
-    name: resource.address,
+    names: [resource.address],
     // What somebody opened by hand must not get lost among tags.
     rank: findings.some(({ direction }) => direction !== "narrows") ? MUST : 1,
   }));
@@ -256,7 +267,7 @@ function checks(plan: PlanReview): Item[] {
       ...messages.flatMap((message) => [": ", code(message)]),
     ],
     group: "checks",
-    name: address,
+    names: [address],
     rank: status === "unknown" ? 1 : MUST,
   }));
 }
@@ -279,14 +290,14 @@ function outputs(plan: PlanReview): Item[] {
     head: [`${VERBS[kind]} `, code(name)],
     body: { attributes },
     group: "outputs",
-    name,
+    names: [name],
     rank: kind === "unknown" ? MUST : 1,
   }));
 }
 
 function deferred(plan: PlanReview): Item[] {
   const whole: Item[] = [];
-  const say = (text: string) => whole.push({ head: [text], group: "notes", name: "", rank: MUST });
+  const say = (text: string) => whole.push({ head: [text], group: "notes", names: [], rank: MUST });
   if (plan.errored) say("Terraform met an error: this is not all that it would do");
   else if (!plan.complete)
     say("the plan is not complete: parts of the configuration are left out, or put off");
@@ -300,7 +311,7 @@ function deferred(plan: PlanReview): Item[] {
       ],
       body: { attributes: resource.attributes },
       group: "put off",
-      name: resource.address,
+      names: [resource.address],
       rank: resource.kind === "unknown" || kindIsDestructive(resource.kind) ? MUST : 1,
     })),
   ];
@@ -310,7 +321,7 @@ function invokes(plan: PlanReview): Item[] {
   return plan.invokes.map((address) => ({
     head: ["the action ", code(address)],
     group: "actions",
-    name: address,
+    names: [address],
     rank: 1,
   }));
 }
@@ -335,7 +346,7 @@ function rest(plan: PlanReview): Section {
   const { folded } = plan;
   const items = plan.resources.map((resource): Item => {
     const { kind, movedFrom, importing, attributes, reason } = resource;
-    const told = attributes.filter(({ path }) => path !== "…").length;
+    const told = attributes.reduce((sum, { more = 1 }) => sum + more, 0);
     return {
       head: [
         `${SYMBOL[kind]} `,
@@ -346,8 +357,8 @@ function rest(plan: PlanReview): Section {
         ...(kind === "update" ? [`: ${told ? plural(told, "attribute") : "nothing that can be shown"}`] : []),
       ],
       ...(told ? { body: { attributes } } : {}),
-      group: `to ${VERBS[kind]}`,
-      name: resource.address,
+      group: kind === "unknown" ? "to be read" : `to ${VERBS[kind]}`,
+      names: [resource.address],
       rank: RANK[kind] ?? 4,
     };
   });
@@ -355,6 +366,7 @@ function rest(plan: PlanReview): Section {
     folded.tags && `${folded.tags} only in ${folded.tags === 1 ? "its" : "their"} tags`,
     folded.form && `${folded.form} only in the form of ${folded.form === 1 ? "a document" : "documents"}`,
     folded.unchanged && `${folded.unchanged} unchanged`,
+    folded.readAnew && `${folded.readAnew} read anew, in what nobody configured`,
     folded.checksPassed && `${plural(folded.checksPassed, "check")} passed`,
   ].filter(Boolean);
   return { title: plural(items.length, "resource"), items, stack: plan.name, note: notes.join(", ") };

@@ -47,12 +47,13 @@ export const markdown: Printer = {
     if (!whole || !body) return `- ${phrase(stack === undefined ? head : unsymboled(head))}\n`;
     const block = fenced(bodyLines(body), "text" in body ? "text" : "diff");
     if (stack !== undefined)
-      return `<details><summary>${phraseHtml(head)}</summary>\n\n${block}\n\n</details>\n`;
+      // Only an empty line ends the HTML: what follows right after it would be live.
+      return `<details><summary>${phraseHtml(head)}</summary>\n\n${block}\n\n</details>\n\n`;
     return `- ${phrase(head)}\n\n${block.replace(/^/gm, "  ")}\n\n`;
   },
 
-  names: (group, names) =>
-    `- ${group}: ${foldRanges(names)
+  names: (head, names) =>
+    `- ${phrase(head)}: ${foldRanges(names)
       .map((name) => codeSpan(name))
       .join(", ")}\n`,
 
@@ -60,5 +61,8 @@ export const markdown: Printer = {
 };
 
 /** "+ " at the beginning of a list's item would be another list. */
-const unsymboled = ([first, ...others]: Phrase): Phrase =>
-  typeof first === "string" ? [`\`${first.trim()}\` `, ...others] : [first!, ...others];
+const unsymboled = ([first, ...others]: Phrase): Phrase => {
+  if (typeof first !== "string") return [first!, ...others];
+  // Two backticks with nothing in between would open another span.
+  return first.trim() === "" ? others : [`\`${first.trim()}\` `, ...others];
+};

@@ -27,3 +27,17 @@ export function maskOf(mask: Mask, key: string | number): Mask {
   if (isObject(mask) && typeof key === "string") return get(mask, key);
   return undefined;
 }
+
+/** The keys under which a mask, or another of the same value, tells anything. */
+export const maskedKeys = (mask: Mask, other?: Mask): ReadonlySet<string> =>
+  new Set([mask, other].flatMap((one) => (isObject(one) ? Object.keys(one) : [])));
+
+/** What of a value is sensitive: the whole where it is, and otherwise its parts. */
+export function markedParts(value: Json | undefined, mask: Mask): Json[] {
+  if (!mask || value === undefined || value === null) return [];
+  if (hidesAll(mask, value)) return [value];
+  if (isArray(value)) return value.flatMap((element, index) => markedParts(element, maskOf(mask, index)));
+  if (isObject(value))
+    return [...maskedKeys(mask)].flatMap((key) => markedParts(get(value, key), maskOf(mask, key)));
+  return [];
+}

@@ -1,6 +1,7 @@
 import type { AttributeChange } from "./attributes";
 import { shortened, visible } from "./escape";
 import type { Body, Item, Layout, Section } from "./layout";
+import type { Phrase } from "./phrase";
 
 /** What a format looks like; what is shown is decided elsewhere. */
 export interface Printer {
@@ -10,7 +11,7 @@ export interface Printer {
   /** One item, with its body or without. */
   item(item: Item, section: Section, whole: boolean): string;
   /** Many items by their names alone. */
-  names(group: string, names: readonly string[]): string;
+  names(head: Phrase, names: readonly string[]): string;
   /** Our own words, on a line. */
   remark(text: string): string;
 }
@@ -48,10 +49,23 @@ function changeLines({ path, before, after, lines, note, forcesReplacement }: At
   if (lines)
     return [`! ${name}:${forces}`, ...lines.map((line) => `${line[0] ?? " "}   ${value(line.slice(1))}`)];
   if (note) return [`! ${name}${after === undefined ? "" : ` = ${value(after)}`} (${note})${forces}`];
+  // Of two long values, from where they differ.
+  const skipped = before !== undefined && after !== undefined ? skippable(before, after) : 0;
+  const rest = (text: string) => (skipped ? `… ${value(text.slice(skipped))}` : value(text));
   return [
-    ...(before === undefined ? [] : [`- ${name} = ${value(before)}${after === undefined ? forces : ""}`]),
-    ...(after === undefined ? [] : [`+ ${name} = ${value(after)}${forces}`]),
+    ...(before === undefined ? [] : [`- ${name} = ${rest(before)}${after === undefined ? forces : ""}`]),
+    ...(after === undefined ? [] : [`+ ${name} = ${rest(after)}${forces}`]),
   ];
+}
+
+/** So much of what two values have in common stays before their difference. */
+const CONTEXT = 60;
+
+/** Characters at the beginning that two values have in common and that would hide where they differ. */
+function skippable(a: string, b: string): number {
+  let same = 0;
+  while (same < a.length && same < b.length && a[same] === b[same]) same++;
+  return same > LONGEST_VALUE - CONTEXT ? same - CONTEXT : 0;
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -1,6 +1,6 @@
 import { type Item, type Layout, layOut, type Section } from "./layout";
 import { markdown } from "./markdown";
-import { plural } from "./phrase";
+import { codes, plural } from "./phrase";
 import type { Printer } from "./printer";
 import type { Review } from "./review";
 import { text } from "./text";
@@ -24,7 +24,7 @@ export interface Rendered {
 /** What is said of an item. */
 type Detail = "nothing" | "line" | "whole";
 
-/** Room for the sentence that says what was left out. */
+/** Room for a sentence that says what was left out. */
 const REMARK_BYTES = 300;
 
 const bytes = (words: string) => Buffer.byteLength(words);
@@ -50,7 +50,7 @@ class Page {
     private readonly printer: Printer,
     private readonly options: RenderOptions,
   ) {
-    this.used = bytes(printer.opening(layout)) + REMARK_BYTES;
+    this.used = bytes(printer.opening(layout)) + REMARK_BYTES + bytes(options.whole);
   }
 
   print(): Rendered {
@@ -72,7 +72,10 @@ class Page {
       for (const item of section.items)
         if (item.rank === 0) this.raise(item, section, "line", { anyway: true });
     // The names of what must not be left out, where not even their lines have room.
-    for (const section of [...must].sort((a, b) => b.items.length - a.items.length)) {
+    const nameable = must.filter(({ items }) =>
+      items.some(({ rank, names }) => rank === 0 && names.length > 0),
+    );
+    for (const section of nameable.sort((a, b) => b.items.length - a.items.length)) {
       if (this.used <= this.options.limit) break;
       this.nameOnly(section);
     }
@@ -103,7 +106,7 @@ class Page {
   }
 
   private nameOnly(section: Section): void {
-    for (const item of section.items) {
+    for (const item of section.items.filter(({ names }) => names.length > 0)) {
       const now = this.detail.get(item) ?? "nothing";
       if (now !== "nothing") this.used -= this.itemBytes(item, section, now);
       this.detail.delete(item);
@@ -113,13 +116,13 @@ class Page {
   }
 
   private names({ items }: Section): string {
-    return [...grouped(items.filter(({ rank }) => rank === 0))]
-      .map(([group, names]) =>
-        this.printer.names(
-          group,
-          names.map(({ name }) => name),
-        ),
-      )
+    const must = items.filter(({ rank, names }) => rank === 0 && names.length > 0);
+    return [...grouped(must, ({ group, stacks }) => JSON.stringify([group, stacks]))]
+      .map(([, [first, ...others]]) => {
+        const { group, stacks } = first!;
+        const names = new Set([first!, ...others].flatMap((item) => item.names));
+        return this.printer.names(stacks ? [...codes(stacks, Infinity), `: ${group}`] : [group], [...names]);
+      })
       .join("");
   }
 
@@ -158,7 +161,7 @@ class Page {
     if (unsaid || lines || this.named.size) {
       const what = [
         lines && `the attributes of ${lines}`,
-        unsaid && plural(unsaid, "harmless item"),
+        unsaid && plural(unsaid, "line"),
         this.named.size && "why, and how",
       ].filter(Boolean);
       pieces.push(
@@ -171,12 +174,12 @@ class Page {
   }
 }
 
-function grouped(items: readonly Item[]): Map<string, Item[]> {
+function grouped(items: readonly Item[], by = ({ group }: Item) => group): Map<string, Item[]> {
   const groups = new Map<string, Item[]>();
   for (const item of items) {
-    const known = groups.get(item.group);
+    const known = groups.get(by(item));
     if (known) known.push(item);
-    else groups.set(item.group, [item]);
+    else groups.set(by(item), [item]);
   }
   return groups;
 }

@@ -1,8 +1,9 @@
 import { type Finding, findAccess } from "./access";
 import { type AttributeChange, compareAttributes, pathOf } from "./attributes";
+import { get, isArray, isObject } from "./masks";
 import { code, type Phrase, plainText } from "./phrase";
-import type { Change, Check, Plan, ResourceChange } from "./plan";
-import { Redactor } from "./secrets";
+import type { Change, Check, Json, Plan, ResourceChange } from "./plan";
+import { isHarmless, isSecretName, Redactor } from "./secrets";
 
 /** What a plan does that somebody should look at, in the words of `--fail-on`. */
 export const RISKS = [
@@ -101,6 +102,8 @@ export interface PlanReview {
     readonly tags: number;
     readonly form: number;
     readonly unchanged: number;
+    /** Resources of which only what is neither configured nor used was read anew. */
+    readonly readAnew: number;
     readonly checksPassed: number;
   };
 }
@@ -198,15 +201,16 @@ class PlanReader {
     const risks = new Set<Risk>();
     const all = plan.resources.filter(isTold).map((resource) => this.resource(resource));
     const access = this.findings(plan.resources);
-    const drift = plan.drift.filter(isTold).map((resource) => this.drift(resource));
+    const drift = this.drift(all);
     const deferred = plan.deferred.map((resource) => ({
       ...this.resource(resource),
       deferredBecause: this.reason(resource.deferredBecause),
     }));
     const checks = plan.checks.filter(({ status }) => status !== "pass");
-    for (const { kind } of all) if (KIND_RISK[kind]) for (const risk of KIND_RISK[kind]) risks.add(risk);
+    for (const { kind } of [...all, ...deferred])
+      if (KIND_RISK[kind]) for (const risk of KIND_RISK[kind]) risks.add(risk);
     for (const { direction, risk } of access) if (direction !== "narrows") risks.add(risk);
-    if (drift.some(({ resource }) => resource.kind !== "no-op")) risks.add("drift");
+    if (drift.told.some(({ resource }) => resource.kind !== "no-op")) risks.add("drift");
     if (checks.some(({ status }) => status !== "unknown")) risks.add("check");
     if (
       deferred.length ||
@@ -226,7 +230,7 @@ class PlanReader {
       complete: plan.complete,
       resources: all.filter(({ trivial }) => trivial === undefined),
       access,
-      drift,
+      drift: drift.told,
       checks: checks.map((check) => this.check(check)),
       outputs,
       deferred,
@@ -235,6 +239,7 @@ class PlanReader {
         tags: all.filter(({ trivial }) => trivial === "tags").length,
         form: all.filter(({ trivial }) => trivial === "form").length,
         unchanged: plan.resources.length - plan.resources.filter(isTold).length,
+        readAnew: drift.readAnew,
         checksPassed: plan.checks.length - checks.length,
       },
     };
@@ -269,8 +274,53 @@ class PlanReader {
     };
   }
 
-  private drift(resource: ResourceChange): DriftReview {
-    return { resource: this.resource(resource), findings: this.findings([resource]) };
+  /**
+   * What differs from the state. Providers fill in much by themselves after an apply (a role's policies, a network's
+   * routes): that is told only where somebody configured it, where this plan uses it, or where it opens something
+   * that no resource of the configuration does.
+   */
+  private drift(changes: readonly ResourceReview[]): { told: DriftReview[]; readAnew: number } {
+    const { plan } = this;
+    const planned = new Set(
+      changes.flatMap(({ address, attributes }) => attributes.map(({ path }) => `${address} ${topOf(path)}`)),
+    );
+    const drifted = plan.drift.filter(isTold);
+    if (drifted.length === 0) return { told: [], readAnew: 0 };
+    const addresses = new Set(drifted.map(({ address }) => address));
+    const deleted = new Set(
+      plan.resources
+        .filter(({ change }) => kindOf(change.actions) === "delete")
+        .map(({ address }) => address),
+    );
+    const others = plan.resources.filter(({ address }) => !addresses.has(address)).map(unchanged);
+    // What was read back is what there is to look at.
+    const findings = this.findings([...others, ...drifted], () => false);
+    const all = drifted.map((resource): DriftReview => {
+      const told = this.resource(resource);
+      return {
+        resource: {
+          ...told,
+          attributes: told.attributes.filter(({ path }) => {
+            const attribute = topOf(path);
+            if (plan.isRelevant(resource.address, attribute)) return true;
+            if (deleted.has(resource.address)) return false;
+            return (
+              plan.isConfigured(resource.address, attribute) !== false ||
+              planned.has(`${told.address} ${attribute}`) ||
+              isBlockChanged(resource.change, attribute)
+            );
+          }),
+        },
+        findings: findings.filter(({ addresses: [first] }) => first === told.address),
+      };
+    });
+    const told = all.filter(
+      ({ resource, findings: opened }) =>
+        resource.kind !== "update" ||
+        resource.attributes.length > 0 ||
+        opened.some(({ direction }) => direction !== "narrows"),
+    );
+    return { told, readAnew: all.length - told.length };
   }
 
   private outputs(): OutputReview[] {
@@ -278,7 +328,7 @@ class PlanReader {
       .map(([name, change]) => ({
         name: this.safe(name),
         kind: kindOf(change.actions),
-        attributes: compareAttributes(wrapped(change), this.redactor).changes,
+        attributes: compareAttributes(wrapped(name, change), this.redactor).changes,
       }))
       .filter(({ kind, attributes }) => kind !== "no-op" || attributes.length > 0);
   }
@@ -291,9 +341,13 @@ class PlanReader {
     };
   }
 
-  private findings(resources: readonly ResourceChange[]): Finding[] {
-    return findAccess(resources, this.plan.isConfigured).map((finding) => ({
+  private findings(
+    resources: readonly ResourceChange[],
+    isEcho?: (address: string, attribute: string) => boolean,
+  ): Finding[] {
+    return findAccess(resources, { plan: this.plan, isEcho }).map((finding) => ({
       ...finding,
+      ...(finding.details && { details: finding.details.map((line) => this.safe(line)) }),
       addresses: finding.addresses.map((address) => this.safe(address)),
       text: finding.text.map((part) => (typeof part === "string" ? part : code(this.safe(part.code)))),
     }));
@@ -308,6 +362,29 @@ class PlanReader {
     return this.redactor.text(text);
   }
 }
+
+/** The attribute at the beginning of a path. */
+const topOf = (path: string) => /^[^.[ ]*/.exec(path)![0];
+
+/** Blocks that providers read back of what other resources make. */
+const READ_BACK =
+  /^(ingress|egress|route|inline_policy|grant|versioning|logging|website|\w+_rule|\w+_configuration)$/;
+
+/**
+ * Whether blocks that were there have changed: the plan does not say of blocks that are made dynamically that they
+ * are configured.
+ */
+function isBlockChanged({ before }: Change, attribute: string): boolean {
+  if (READ_BACK.test(attribute) || !isObject(before)) return false;
+  const value = get(before, attribute);
+  return isArray(value) && value.some(isObject);
+}
+
+/** A resource as it stands before the plan, as one that stays. */
+const unchanged = (resource: ResourceChange): ResourceChange => ({
+  ...resource,
+  change: { ...resource.change, actions: ["no-op"], after: resource.change.before, afterUnknown: undefined },
+});
 
 const KIND_RISK: Readonly<Partial<Record<Kind, readonly Risk[]>>> = {
   delete: ["delete"],
@@ -363,15 +440,19 @@ function withoutCopies(attributes: readonly AttributeChange[]): readonly Attribu
   );
 }
 
-/** An output's value stands for itself: its path is "value". */
-const wrapped = (change: Change): Change => ({
-  ...change,
-  before: { value: change.before },
-  after: { value: change.after },
-  afterUnknown: { value: change.afterUnknown ?? false },
-  beforeSensitive: { value: change.beforeSensitive ?? false },
-  afterSensitive: { value: change.afterSensitive ?? false },
-});
+/** An output's value stands for itself: its path is "value". One with a secret's name is a secret. */
+function wrapped(name: string, change: Change): Change {
+  const { before, after } = change;
+  const secret = (value: Json) => isSecretName(name) && !isHarmless(value);
+  return {
+    ...change,
+    before: { value: before },
+    after: { value: after },
+    afterUnknown: { value: change.afterUnknown ?? false },
+    beforeSensitive: { value: secret(before) || (change.beforeSensitive ?? false) },
+    afterSensitive: { value: secret(after) || (change.afterSensitive ?? false) },
+  };
+}
 
 /** A review as JSON: its shape is a contract; `version` grows where that breaks. */
 export function toJson(reviewed: Review): string {

@@ -1,5 +1,8 @@
-import { get, hidesAll, isArray, isObject, maskOf } from "./masks";
+import { randomInt } from "node:crypto";
+import { get, hidesAll, isArray, isObject, markedParts, maskedKeys, maskOf } from "./masks";
 import type { Change, Json, Mask, Plan } from "./plan";
+
+const { imul } = Math;
 
 /** What stands in a secret's place. */
 export const HIDDEN = "(sensitive)";
@@ -10,71 +13,136 @@ const SHORTEST_PART = 4;
 /** A long secret's lines are secret as well: an indented copy of a key has other line breaks. */
 const SHORTEST_LINE = 12;
 
+/** Shorter ones are where they are no words of a script: `hunter2`, and not `set -e`. */
+const SHORT_SECRET_LINE = /^(?=\S*\d)\S{6,}$/;
+
+/** A whole file that is secret is not in an address, nor in hexadecimal. */
+const LONGEST_IN_ALL_FORMS = 1 << 16;
+
+/** Less of a text's encoding may be there by chance. */
+const SHORTEST_ENCODED = 8;
+
 /**
  * Forms of credentials, as their makers document them: AWS access key ids, GitHub, GitLab, Slack, Stripe, Google, npm
- * and SendGrid tokens, JSON Web Tokens, private keys, and the password in an address.
+ * and SendGrid tokens, and JSON Web Tokens. Each finds how one begins, in a bounded look at the text: a hostile one
+ * must not take long. What follows of the same characters is hidden with it.
  */
 const CREDENTIAL = new RegExp(
   [
     String.raw`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b`,
-    String.raw`\bgh[pousr]_[A-Za-z0-9]{20,}`,
-    String.raw`\bgithub_pat_\w{20,}`,
-    String.raw`\bglpat-[\w-]{20,}`,
-    String.raw`\bxox[abeoprs]-[\w-]{10,}`,
-    String.raw`\bhooks\.slack\.com/services/[\w/]{20,}`,
-    String.raw`\b[rs]k_(?:live|test)_\w{16,}`,
+    String.raw`\bgh[pousr]_[A-Za-z0-9]{20}`,
+    String.raw`\bgithub_pat_\w{20}`,
+    String.raw`\bglpat-[\w-]{20}`,
+    String.raw`\bxox[abeoprs]-[\w-]{10}`,
+    String.raw`\bhooks\.slack\.com/services/[\w/]{20}`,
+    String.raw`\b[rs]k_(?:live|test)_\w{16}`,
     String.raw`\bAIza[\w-]{35}`,
     String.raw`\bnpm_[A-Za-z0-9]{36}`,
-    String.raw`\bSG\.[\w-]{16,}\.[\w-]{16,}`,
-    String.raw`\beyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?`,
-    "-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----))*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
-    String.raw`(?<=:\/\/[^\s:@/]{0,256}:)[^\s:@/]{1,256}(?=@)`,
+    String.raw`\bSG\.[\w-]{16,64}\.[\w-]{16}`,
+    String.raw`(?<![\w-])eyJ[\w-]{10,2048}\.[\w-]{10}`,
   ].join("|"),
   "g",
 );
 
+const OF_CREDENTIAL = /[\w./-]/;
+
 /** AWS secret access keys have no form but this; hashes in hexadecimal have it too, and are let through. */
-const AWS_SECRET = /(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])/g;
+const AWS_SECRET = /(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])/g;
 const looksRandom = (value: string) => /[a-z]/.test(value) && /[A-Z]/.test(value) && /\d/.test(value);
 
-/** Words that make a name one of a secret, where they end it. */
-const SECRET_NAME =
-  /(?:^|[\W_]|(?<=[a-z])(?=[A-Z]))(?:password|passwd|pwd|passphrase|secret|token|api_?key|private_?key|secret_?(?:access_?)?key|access_?key|credentials?|auth_?string|connection_?string)s?$/i;
+/** Words that make a name one of a secret, where they end it, or all but end it. */
+const secretWords = (before: string) =>
+  String.raw`(?:pass(?:word|wd|phrase|code)|secret|token|credential|auth_?string|connection_?string|(?:access|account|api|app|auth|license|master|private|secret|shared|signing)_?key|secret_?access_?key|${before}(?:pass|pwd|psk))s?(?:_?(?:b64|base64|binary|openssh|pem|plaintext|string|text|value|wo|\d{1,2}))?`;
+/** The short ones are in other words, too. */
+const SECRET_WORDS = secretWords("(?<![A-Za-z])");
+const SECRET_NAME = new RegExp(`${SECRET_WORDS}$`, "i");
+const MAY_BE_SECRET_NAME = new RegExp(`${secretWords("")}$`, "i");
+
+/** Counts of language models' words, and what makes a request the same one again. */
+const NO_SECRET_NAME =
+  /(?:^|[\W_])(?:max|min|num|client_?request|continuation|creation|idempotency|next)_?tokens?$/i;
+
+/** What describes a secret, beside it. */
+const DESCRIPTION = /(?:^|[\W_])(?:arn|description|from|id|kind|label|name|provider|status|type|version)s?$/i;
+
+const apart = (name: string) => name.slice(-64).replace(/([a-z\d])([A-Z])/g, "$1_$2");
 
 /** Whether what has this name is a secret by its name. */
-export const isSecretName = (name: string) => SECRET_NAME.test(name.slice(-64));
+export function isSecretName(name: string): boolean {
+  // Most names are of no secret, with all their words run together or apart.
+  if (!MAY_BE_SECRET_NAME.test(name.slice(-64))) return false;
+  const words = apart(name);
+  return SECRET_NAME.test(words) && !NO_SECRET_NAME.test(words);
+}
 
-/** A reference to a secret, or a switch, is none. */
-export const isHarmless = (value: string) =>
-  /^(?:arn:[^\s]*|true|false|null|enabled|disabled|required|optional|none|\d{1,3}|)$/i.test(value);
+/**
+ * The name by which to judge an element of what has a name: all below a secret's name is secret, but what describes it.
+ *
+ * @param key of an object; the place in a list is none
+ */
+export function nameBelow(name: string, key: string | number): string {
+  if (typeof key === "number") return name;
+  return isSecretName(name) && !DESCRIPTION.test(apart(key)) ? name : key;
+}
 
-/** Hides the secrets of a plan wherever they appear. */
+const LONGEST_ARN = 2048;
+
+/** A reference to a secret, a switch or a small number is none; nor is what holds but such. */
+export function isHarmless(value: Json | undefined): boolean {
+  if (typeof value === "number") return Math.abs(value) < 1000;
+  if (typeof value === "object" && value !== null) return Object.values(value).every(isHarmless);
+  if (typeof value !== "string") return true;
+  return (
+    value.length <= LONGEST_ARN &&
+    /^(?:arn:[^\s]*|true|false|null|enabled|disabled|required|optional|none|\d{1,3}|)$/i.test(value)
+  );
+}
+
+/**
+ * What a document that is secret holds beside its secrets, and what would be missing everywhere: up to three plain
+ * words (`postgres`, `hello-dev-db`), a version or a day, a region, an action or a service of AWS's.
+ */
+const COMMON =
+  /^(?:(?:[a-z]{1,12}|[A-Z][a-z]{1,11}|[A-Z]{1,12})(?:[-_./](?:[a-z]{1,12}|[A-Z][a-z]{1,11}|[A-Z]{1,12})){0,2}|v?\d{1,3}(?:\.\d{1,3}){1,2}|\d{4}-\d\d-\d\d|[a-z]{2}(?:-[a-z]{2,10}){1,2}-\d[a-z]?|[a-z\d-]{2,30}:(?:Assume|Create|Decrypt|Delete|Describe|Encrypt|Generate|Get|Invoke|List|Pass|Put|ReEncrypt|Send|Update)[A-Za-z]*\*?|[a-z\d-]{2,30}\.amazonaws\.com)$/;
+const isCommon = (text: string) => isHarmless(text) || COMMON.test(text);
+
+/** A key that looks like a value (`jane@example.com`, `hunter2-key`), not like a name (`s3_bucket`). */
+const isTellingKey = (key: string) =>
+  key.length >= 8 &&
+  /[@\d]/.test(
+    key.replace(/base64|ec2|http2|ipv[46]|k8s|md5|oauth2|route53|s3|sha\d{1,3}|utf8|v\d|x509/gi, ""),
+  );
+
+/** Hides the secrets of plans wherever they appear. */
 export class Redactor {
-  /** Secrets by a hash of how they begin. */
-  private readonly parts = new Map<number, Bucket>();
+  private readonly parts: Search;
   /** Secrets too short for that. */
   private readonly words = new Set<string>();
-  /** Beginnings by their hash: most places of a text need no more than a look at it. */
-  private readonly beginnings = new Uint8Array(1 << 16);
-  private readonly seen = new Set<string>();
+  private readonly firstOfWords: ReadonlySet<number>;
 
   /** All that is marked as sensitive in these plans; a secret of one may appear in another. */
   constructor(plans: readonly Plan[]) {
+    const collection = new Collection(this.words);
     for (const plan of plans) {
-      for (const { values, sensitive } of plan.otherValues) this.collect(values, sensitive);
+      for (const { values, sensitive } of plan.otherValues) collection.addMarked(values, sensitive);
       for (const resource of [...plan.resources, ...plan.drift, ...plan.deferred])
-        this.collectChange(resource.change);
-      for (const change of plan.outputs.values()) this.collectChange(change);
+        collection.addChange(resource.change);
+      for (const change of plan.outputs.values()) collection.addChange(change);
     }
-    for (const { lengths } of this.parts.values()) lengths.sort((a, b) => b - a);
+    this.parts = new Search(collection.parts);
+    this.firstOfWords = new Set([...this.words].map((word) => word.charCodeAt(0)));
   }
 
   /** A text without the secrets in it, and without what looks like a credential. */
   text(value: string): string {
-    let text = this.parts.size ? this.withoutParts(value) : value;
+    let text = this.parts.replace(value, HIDDEN);
     if (this.words.size) text = this.withoutWords(text);
     if (text.length < SHORTEST_PART) return text;
-    text = text.replace(CREDENTIAL, HIDDEN);
+    text = withoutPrivateKeys(text);
+    text = withoutCredentials(text);
+    text = withoutPasswordsOfAddresses(text);
+    text = withoutNamed(text);
+    if (text.length < 40) return text;
     return text.replace(AWS_SECRET, (found) => (looksRandom(found) ? HIDDEN : found));
   }
 
@@ -91,107 +159,10 @@ export class Redactor {
     ) as T;
   }
 
-  private collectChange({ before, after, beforeSensitive, afterSensitive }: Change): void {
-    // What is sensitive on one side is so on the other.
-    this.collectPair(before, beforeSensitive, after, afterSensitive);
-  }
-
-  private collectPair(a: Json | undefined, maskA: Mask, b: Json | undefined, maskB: Mask): void {
-    if (!maskA && !maskB) return;
-    if (hidesAll(maskA, a) || hidesAll(maskB, b)) {
-      this.add(a);
-      this.add(b);
-    } else if (isObject(a) || isObject(b)) {
-      const keys = new Set([...Object.keys(isObject(a) ? a : {}), ...Object.keys(isObject(b) ? b : {})]);
-      for (const key of keys) {
-        this.collectPair(
-          isObject(a) ? get(a, key) : undefined,
-          maskOf(maskA, key),
-          isObject(b) ? get(b, key) : undefined,
-          maskOf(maskB, key),
-        );
-      }
-    } else {
-      // Elements of lists move: only their own masks tell of them.
-      if (isArray(a)) for (const [i, element] of a.entries()) this.collect(element, maskOf(maskA, i));
-      if (isArray(b)) for (const [i, element] of b.entries()) this.collect(element, maskOf(maskB, i));
-    }
-  }
-
-  private collect(value: Json | undefined, mask: Mask): void {
-    this.collectPair(value, mask, undefined, undefined);
-  }
-
-  private add(value: Json | undefined): void {
-    if (isArray(value)) for (const element of value) this.add(element);
-    else if (isObject(value)) for (const element of Object.values(value)) this.add(element);
-    else if (typeof value === "number") this.addText(String(value));
-    else if (typeof value === "string") this.addText(value);
-  }
-
-  private addText(secret: string): void {
-    const text = secret.trim();
-    if (text === "" || this.seen.has(text)) return;
-    this.seen.add(text);
-    if (text.length < SHORTEST_PART) {
-      this.words.add(text);
-      return;
-    }
-    const lines = text.includes("\n") ? text.split(/\r?\n/).map((line) => line.trim()) : [];
-    for (const plain of [text, ...lines.filter((line) => line.length >= SHORTEST_LINE)])
-      for (const form of formsOf(plain)) this.addPart(form);
-    const document = parseDocument(text);
-    if (document !== undefined) this.addNamed(document);
-  }
-
-  /** Of a secret document, what its names call secrets. */
-  private addNamed(value: Json): void {
-    if (isArray(value)) for (const element of value) this.addNamed(element);
-    if (!isObject(value)) return;
-    for (const [key, element] of Object.entries(value)) {
-      if (typeof element !== "string") this.addNamed(element);
-      else if (isSecretName(key) && !isHarmless(element)) this.addText(element);
-    }
-  }
-
-  private addPart(part: string): void {
-    const hash = beginningOf(part, 0);
-    this.beginnings[hash] = 1;
-    let bucket = this.parts.get(hash);
-    if (!bucket) {
-      bucket = { lengths: [], secrets: new Set() };
-      this.parts.set(hash, bucket);
-    }
-    bucket.secrets.add(part);
-    if (!bucket.lengths.includes(part.length)) bucket.lengths.push(part.length);
-  }
-
-  private withoutParts(text: string): string {
-    const pieces: string[] = [];
-    /** Where the text that is not yet dealt with begins. */
-    let from = 0;
-    /** Where what is hidden ends; secrets may overlap. */
-    let hiddenTo = -1;
-    for (let at = 0; at + SHORTEST_PART <= text.length; at++) {
-      const hash = beginningOf(text, at);
-      if (this.beginnings[hash] === 0) continue;
-      const bucket = this.parts.get(hash)!;
-      const length = bucket.lengths.find((of) => bucket.secrets.has(text.slice(at, at + of)));
-      if (length === undefined) continue;
-      if (at > hiddenTo) {
-        pieces.push(text.slice(from, at), HIDDEN);
-        hiddenTo = at;
-      }
-      hiddenTo = Math.max(hiddenTo, at + length);
-      from = hiddenTo;
-    }
-    return pieces.length ? pieces.join("") + text.slice(from) : text;
-  }
-
   private withoutWords(text: string): string {
     let [safe, from] = ["", 0];
     for (let at = 0; at < text.length; at++) {
-      if (isWithinWord(text, at - 1)) continue;
+      if (!this.firstOfWords.has(text.charCodeAt(at)) || isWithinWord(text, at - 1)) continue;
       for (let length = SHORTEST_PART - 1; length > 0; length--) {
         if (!this.words.has(text.slice(at, at + length)) || isWithinWord(text, at + length)) continue;
         safe += text.slice(from, at) + HIDDEN;
@@ -204,53 +175,454 @@ export class Redactor {
   }
 }
 
-interface Bucket {
-  /** Of the secrets, the longest first. */
-  readonly lengths: number[];
-  readonly secrets: Set<string>;
-}
-
 const ALPHANUMERIC = /[\p{L}\p{N}]/u;
 const isWithinWord = (text: string, at: number) => ALPHANUMERIC.test(text[at] ?? "");
 
-const beginningOf = (text: string, at: number): number => {
-  let hash = 0;
-  for (let index = at; index < at + SHORTEST_PART; index++)
-    hash = (Math.imul(hash, 31) + text.charCodeAt(index)) & 0xffff;
-  return hash;
-};
+/** The texts that are secret, in all the forms in which they may appear. */
+class Collection {
+  readonly parts = new Set<string>();
+  private readonly seen = new Set<string>();
 
-/** How a text looks inside JSON (also as Go writes it), HCL, an address and base64. */
-function formsOf(text: string): Set<string> {
-  const inJson = JSON.stringify(text).slice(1, -1);
-  const forms = [
-    text,
-    inJson,
-    inJson.replace(/[<>&]/g, (found) => `\\u00${found.charCodeAt(0).toString(16)}`),
-    inJson.replace(/([$%])\{/g, "$1$1{"),
-    encodeAddress(text),
-    Buffer.from(text).toString("base64"),
-    Buffer.from(text).toString("base64").replace(/=+$/, ""),
-    Buffer.from(text).toString("base64url"),
-  ];
-  return new Set(forms.filter((form) => form.length >= SHORTEST_PART));
-}
+  /** @param words takes those too short to be looked for inside of others */
+  constructor(private readonly words: Set<string>) {}
 
-function encodeAddress(text: string): string {
-  try {
-    return encodeURIComponent(text);
-  } catch {
-    // Half a surrogate pair cannot be in an address.
-    return text;
+  addChange({ before, after, beforeSensitive, afterSensitive }: Change): void {
+    // What is sensitive on one side is so on the other.
+    this.addPair(before, beforeSensitive, after, afterSensitive);
+  }
+
+  addMarked(value: Json | undefined, mask: Mask): void {
+    for (const part of markedParts(value, mask)) this.add(part);
+  }
+
+  private addPair(a: Json | undefined, maskA: Mask, b: Json | undefined, maskB: Mask): void {
+    if (!maskA && !maskB) return;
+    if (hidesAll(maskA, a) || hidesAll(maskB, b)) {
+      this.add(a);
+      this.add(b);
+    } else if (isObject(a) || isObject(b)) {
+      for (const key of maskedKeys(maskA, maskB)) {
+        this.addPair(
+          isObject(a) ? get(a, key) : undefined,
+          maskOf(maskA, key),
+          isObject(b) ? get(b, key) : undefined,
+          maskOf(maskB, key),
+        );
+      }
+    } else {
+      // Elements of lists move: only their own masks tell of them.
+      this.addMarked(a, maskA);
+      this.addMarked(b, maskB);
+    }
+  }
+
+  private add(value: Json | undefined): void {
+    if (isArray(value)) for (const element of value) this.add(element);
+    else if (isObject(value)) {
+      for (const [key, element] of Object.entries(value)) {
+        if (isTellingKey(key)) this.addText(key);
+        this.add(element);
+      }
+    } else if (typeof value === "number") this.addText(String(value));
+    else if (typeof value === "string") this.addText(value);
+  }
+
+  private addText(secret: string): void {
+    const text = secret.trim();
+    if (text === "" || this.seen.has(text)) return;
+    this.seen.add(text);
+    if (text.length < SHORTEST_PART) {
+      this.words.add(text);
+      return;
+    }
+    for (const plain of [text, ...linesOf(text)]) for (const form of formsOf(plain)) this.addPart(form);
+    const document = parseDocument(text);
+    if (document !== undefined) this.addInside(document, "");
+  }
+
+  /** What of a secret document is secret by itself. */
+  private addInside(value: Json, name: string): void {
+    if (isArray(value)) for (const element of value) this.addInside(element, name);
+    else if (isObject(value)) {
+      for (const [key, element] of Object.entries(value)) {
+        if (isTellingKey(key)) this.addText(key);
+        this.addInside(element, nameBelow(name, key));
+      }
+    } else if (typeof value === "string") {
+      const text = value.trim();
+      if (isSecretName(name) ? !isHarmless(text) : text.length >= SHORTEST_PART && !isCommon(text))
+        this.addText(text);
+    } else if (typeof value === "number") {
+      // Every rule of a network has a port.
+      const digits = String(value).replace(/\D/g, "");
+      if (digits.length >= SHORTEST_PART && !/(?:^|[\W_])port$/i.test(apart(name)))
+        this.addText(String(value));
+    }
+  }
+
+  private addPart(form: string): void {
+    // Of a long one, its pieces: where it is, they are.
+    const last = form.length - LONGEST_PIECE;
+    if (last <= 0) this.parts.add(form);
+    else
+      for (let at = 0; at < last + LONGEST_PIECE; at += LONGEST_PIECE)
+        this.parts.add(form.slice(Math.min(at, last), Math.min(at, last) + LONGEST_PIECE));
   }
 }
+
+function linesOf(text: string): string[] {
+  if (!/[\r\n]/.test(text)) return [];
+  return text
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => (line.length < SHORTEST_LINE ? SHORT_SECRET_LINE : ALPHANUMERIC).test(line));
+}
+
+/**
+ * How a text looks elsewhere: in other Unicode and case, in JSON (also as Go and Python write it) up to three deep, in
+ * HCL, XML, a shell's quotes and an address, and in hexadecimal and base64, there also amid other bytes.
+ */
+function formsOf(text: string): string[] {
+  if (text.length > LONGEST_IN_ALL_FORMS)
+    return [...quotedForms(quoted(text)), text, ...amongBytes(Buffer.from(text))];
+  const cased = text.length >= 6 && /\d/.test(text) ? [text.toLowerCase(), text.toUpperCase()] : [];
+  const forms = [text, ...cased, ...encodedForms(text)];
+  // Most secrets have nothing that is written otherwise anywhere.
+  if (/[^\w.~-]/.test(text)) {
+    let nested = [text];
+    for (let depth = 0; depth < 3; depth++) {
+      nested = [...new Set(nested.flatMap((inner) => quotedForms(quoted(inner))))];
+      forms.push(...nested);
+    }
+    const inJson = quoted(text);
+    forms.push(
+      text.normalize("NFC"),
+      text.normalize("NFD"),
+      inJson.replace(/([$%])\{/g, "$1$1{"),
+      text.replaceAll("'", "'\\''"),
+      text.replace(/[&<>"']/g, (found) => XML[found]!),
+      ...addressForms(text),
+      ...(inJson === text ? [] : encodedForms(inJson)),
+    );
+  }
+  return forms.filter((form) => form.length >= SHORTEST_PART);
+}
+
+const quoted = (text: string) => JSON.stringify(text).slice(1, -1);
+
+const unicodeEscape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+function quotedForms(inJson: string): string[] {
+  const ofGo = inJson.replace(/[<>&]/g, unicodeEscape);
+  return [
+    inJson,
+    ofGo,
+    inJson.replace(/[<>&]/g, (found) => unicodeEscape(found).replace(/.$/, (digit) => digit.toUpperCase())),
+    // Without the u flag: what is beyond sixteen bits is two escapes.
+    inJson.replace(/[\u0080-\uffff]/g, unicodeEscape),
+  ];
+}
+
+const XML: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+function addressForms(text: string): string[] {
+  try {
+    const plain = encodeURIComponent(text);
+    const strict = plain.replace(/[!'()*]/g, (found) => `%${found.charCodeAt(0).toString(16).toUpperCase()}`);
+    const forms = [plain, strict, strict.replaceAll("%20", "+")];
+    return forms.flatMap((form) => [form, form.replace(/%../g, (found) => found.toLowerCase())]);
+  } catch {
+    // Half a surrogate pair cannot be in an address.
+    return [];
+  }
+}
+
+function encodedForms(text: string): string[] {
+  const bytes = Buffer.from(text);
+  const hex = bytes.toString("hex");
+  const inBase64 = [
+    bytes.toString("base64").replace(/=+$/, ""),
+    ...amongBytes(bytes).filter(({ length }) => length >= SHORTEST_ENCODED),
+  ];
+  return [hex, hex.toUpperCase(), ...inBase64, ...inBase64.map(ofAddress)];
+}
+
+/** Three bytes are four characters of base64: which they are depends on how many bytes come first. */
+const amongBytes = (bytes: Buffer): string[] =>
+  [0, 1, 2].map((before) =>
+    Buffer.concat([Buffer.alloc(before), bytes])
+      .toString("base64")
+      .slice(Math.ceil((before * 4) / 3), Math.floor(((before + bytes.length) * 4) / 3)),
+  );
+
+/** Base64 as addresses have it. */
+const ofAddress = (base64: string) => base64.replaceAll("+", "-").replaceAll("/", "_");
+
+/** From its first line to its last, or to the end of the text where that was cut. */
+function withoutPrivateKeys(text: string): string {
+  let [safe, from] = ["", 0];
+  for (let at = text.indexOf(DASHES); at !== -1; at = text.indexOf(DASHES, at)) {
+    PRIVATE_KEY.lastIndex = at;
+    const [begin] = PRIVATE_KEY.exec(text) ?? [];
+    if (begin === undefined) {
+      at++;
+      continue;
+    }
+    safe += text.slice(from, at) + HIDDEN;
+    at = text.indexOf(DASHES, at + begin.length);
+    if (at === -1) return safe;
+    END_OF_PRIVATE_KEY.lastIndex = at;
+    at += END_OF_PRIVATE_KEY.exec(text)?.[0].length ?? 0;
+    from = at;
+  }
+  return safe + text.slice(from);
+}
+
+const DASHES = "-----";
+const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----/y;
+const END_OF_PRIVATE_KEY = /-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----/y;
+
+function withoutCredentials(text: string): string {
+  let [safe, from] = ["", 0];
+  CREDENTIAL.lastIndex = 0;
+  for (let found = CREDENTIAL.exec(text); found; found = CREDENTIAL.exec(text)) {
+    let end = CREDENTIAL.lastIndex;
+    while (end < text.length && OF_CREDENTIAL.test(text[end]!)) end++;
+    safe += text.slice(from, found.index) + HIDDEN;
+    from = CREDENTIAL.lastIndex = end;
+  }
+  return safe + text.slice(from);
+}
+
+/** `scheme://user:password@host`; whatever the password holds, it ends at the address's last @. */
+function withoutPasswordsOfAddresses(text: string): string {
+  let [safe, from] = ["", 0];
+  for (let at = text.indexOf("://"); at !== -1; ) {
+    const start = at + 3;
+    let [colon, last, end] = [-1, -1, start];
+    for (; end < text.length && !ENDS_ADDRESS.has(text[end]!) && !text.startsWith("://", end); end++) {
+      if (text[end] === "@") last = end;
+      else if (colon === -1 && text[end] === "/") break;
+      else if (colon === -1 && last === -1 && text[end] === ":") colon = end;
+    }
+    if (colon !== -1 && last > colon + 1 && !isPort(text, start, colon)) {
+      safe += text.slice(from, colon + 1) + HIDDEN;
+      from = last;
+    }
+    at = text.indexOf("://", end);
+  }
+  return safe + text.slice(from);
+}
+
+/** Whether a colon is that of a host with dots, before a path that may have an @. */
+const isPort = (text: string, start: number, colon: number) =>
+  /^:\d{1,5}[/?#]/.test(text.slice(colon, colon + 7)) && text.slice(start, colon).includes(".");
+
+const ENDS_ADDRESS = new Set(" \t\r\n\"'`<>");
+
+/** `password=hunter2`, `"token": "hunter2"`: a secret's name, and what it is set to. */
+const NAMED = new RegExp(
+  // Without a quote around the name, a colon alone is part of it: of an ARN, of an action.
+  String.raw`(${SECRET_WORDS})(?:\\{0,7}["'][ \t]{0,4}:(?=\d)|(?:\\{0,7}["'])?[ \t]{0,4}(?:=(?![=~])>?|:(?=[ \t"'\\])))[ \t]{0,4}(\\{0,7}["'])?`,
+  "gi",
+);
+const LONGEST_QUOTED = 4096;
+
+/** Where a value is had from: an ARN, a variable, an expression, a template, or what a bracket opens. */
+function isReference(given: string): boolean {
+  if (given.length > LONGEST_ARN) return false;
+  const value = given.replace(/[,)\]}]{1,9}$/, "");
+  return REFERENCE.test(value) || (isHarmless(value) && !value.includes("="));
+}
+const REFERENCE =
+  /^(?:[[{(]+$|\$[{(]|\$\w+$|\{\{|(?:aws|data|each|local|module|random|self|var)[._][\w.[\]"]+$)/;
+
+function withoutNamed(text: string): string {
+  let [safe, from] = ["", 0];
+  NAMED.lastIndex = 0;
+  for (let found = NAMED.exec(text); found; found = NAMED.exec(text)) {
+    const start = NAMED.lastIndex;
+    const end = endOfValue(text, start, found[2]);
+    const value = text.slice(start, end);
+    const name = text.slice(Math.max(0, found.index - 20), found.index) + found[1];
+    NAMED.lastIndex = end;
+    if (value === "" || isReference(value) || NO_SECRET_NAME.test(name)) continue;
+    safe += text.slice(from, start) + HIDDEN;
+    from = end;
+  }
+  return safe + text.slice(from);
+}
+
+function endOfValue(text: string, start: number, quote: string | undefined): number {
+  if (quote !== undefined) {
+    const near = text.slice(start, start + LONGEST_QUOTED);
+    for (let at = near.indexOf(quote); at !== -1; at = near.indexOf(quote, at + 1))
+      if (near[at - 1] !== "\\") return start + at;
+  }
+  ENDS_VALUE.lastIndex = start;
+  const end = ENDS_VALUE.exec(text)?.index ?? text.length;
+  return text[end] === '"' || text[end] === "'"
+    ? start + text.slice(start, end).replace(/\\{1,7}$/, "").length
+    : end;
+}
+
+const ENDS_VALUE = /[\s"'&;]/g;
+
+/** Longer texts are looked for in pieces. */
+const LONGEST_PIECE = 512;
+
+/** Odd, and not known to whoever makes a plan: two texts with one hash can be made where they are known. */
+const [BASE_A, BASE_B] = [randomInt(2 ** 30) * 2 + 1, randomInt(2 ** 30) * 2 + 1];
+
+const powers = (base: number) => {
+  const found = new Int32Array(LONGEST_PIECE + 1).fill(1);
+  for (let index = 1; index < found.length; index++) found[index] = imul(found[index - 1]!, base);
+  return found;
+};
+const [POWERS_A, POWERS_B] = [powers(BASE_A), powers(BASE_B)];
+
+/** So much of a text is hashed at a time. */
+const WINDOW = 1 << 16;
+
+/**
+ * Looks for many texts at once. What that takes grows with the text alone, not with how many are looked for, how long
+ * they are or how alike: how many characters from a place on begin one of them is found by halving, where hashes of
+ * beginnings tell whether there are more. (Waldvogel et al., "Scalable High Speed IP Routing Lookups".)
+ */
+class Search {
+  /** By a hash of its first four characters, how a text goes on: not at all, or for another four at least. */
+  private readonly beginnings = new Uint8Array(1 << 20);
+  private readonly continuations = new Uint8Array(1 << 20);
+  /** Beginnings, each two hashes and one more than the length of the longest text that it begins with. */
+  private readonly table: Int32Array;
+  /** Hashes of all that is before a place in the window. */
+  private readonly a = new Int32Array(WINDOW + LONGEST_PIECE + 1);
+  private readonly b = new Int32Array(WINDOW + LONGEST_PIECE + 1);
+  private readonly isEmpty: boolean;
+
+  /** @param texts of 4 to 512 characters */
+  constructor(texts: ReadonlySet<string>) {
+    this.isEmpty = texts.size === 0;
+    let beginnings = 0;
+    for (const { length } of texts) for (let rest = length; rest > 0; rest &= rest - 1) beginnings++;
+    this.table = new Int32Array(3 * 2 ** Math.ceil(Math.log2(2 * beginnings + 2)));
+    // The shorter first: what a beginning begins with is known by then.
+    for (const text of [...texts].sort((one, other) => one.length - other.length)) this.add(text);
+  }
+
+  /** A text with another in the place of each that was looked for; what overlaps or touches is one. */
+  replace(text: string, by: string): string {
+    if (this.isEmpty || text.length < SHORTEST_PART) return text;
+    const { beginnings, continuations } = this;
+    const last = text.length - SHORTEST_PART;
+    let [pieces, from, hiddenTo] = ["", 0, -1];
+    /** Places of the window that is hashed. */
+    let [windowFrom, windowTo] = [0, 0];
+    let four = 0;
+    for (let index = 0; index < SHORTEST_PART - 1; index++) four = (four << 8) ^ text.charCodeAt(index);
+    for (let at = 0; at <= last; at++) {
+      four = (four << 8) ^ text.charCodeAt(at + SHORTEST_PART - 1);
+      const kinds = beginnings[slotOf(four)]!;
+      if (kinds === 0) continue;
+      if (kinds === LONGER && continuations[slotOf(four, fourAt(text, at + SHORTEST_PART))] === 0) continue;
+      if (at >= windowTo) {
+        [windowFrom, windowTo] = [at, at + WINDOW];
+        this.hash(text, at);
+      }
+      const length = this.longestAt(at - windowFrom, text.length - at);
+      if (length === 0) continue;
+      if (at > hiddenTo) pieces += text.slice(from, at) + by;
+      from = hiddenTo = Math.max(hiddenTo, at + length);
+    }
+    return from === 0 ? text : pieces + text.slice(from);
+  }
+
+  private add(text: string): void {
+    const four = fourAt(text, 0);
+    if (text.length < 2 * SHORTEST_PART) this.beginnings[slotOf(four)]! |= SHORT;
+    else {
+      this.beginnings[slotOf(four)]! |= LONGER;
+      this.continuations[slotOf(four, fourAt(text, SHORTEST_PART))] = 1;
+    }
+    this.hash(text, 0);
+    let length = 0;
+    for (let bit = LONGEST_PIECE; bit > 0; bit >>= 1) {
+      if ((text.length & bit) === 0) continue;
+      length |= bit;
+      const slot = this.slotAt(0, length);
+      const longest =
+        length === text.length ? length : (this.table[slot + 2]! || this.longestAt(0, length) + 1) - 1;
+      this.table[slot] = hashOf(this.a, POWERS_A, 0, length);
+      this.table[slot + 1] = hashOf(this.b, POWERS_B, 0, length);
+      this.table[slot + 2] = longest + 1;
+    }
+  }
+
+  private hash(text: string, from: number): void {
+    const { a, b } = this;
+    const count = Math.min(text.length - from, WINDOW + LONGEST_PIECE);
+    for (let index = 0; index < count; index++) {
+      const code = text.charCodeAt(from + index);
+      a[index + 1] = imul(a[index]!, BASE_A) + code;
+      b[index + 1] = imul(b[index]!, BASE_B) + code;
+    }
+  }
+
+  /** The length of the longest text that begins at a place of the window; 0 where none does. */
+  private longestAt(place: number, available: number): number {
+    const most = Math.min(available, LONGEST_PIECE);
+    let [length, longest] = [0, 0];
+    for (let bit = LONGEST_PIECE; bit > 0; bit >>= 1) {
+      if (length + bit > most) continue;
+      const found = this.table[this.slotAt(place, length + bit) + 2]!;
+      if (found === 0) continue;
+      length += bit;
+      longest = found - 1;
+    }
+    return longest;
+  }
+
+  /** Where so many characters from a place on are in the table, or would be. */
+  private slotAt(place: number, length: number): number {
+    const { table } = this;
+    const a = hashOf(this.a, POWERS_A, place, length);
+    const b = hashOf(this.b, POWERS_B, place, length);
+    const size = table.length / 3;
+    for (let at = (imul(a ^ length, MIX) >>> 7) & (size - 1); ; at = (at + 1) & (size - 1)) {
+      const slot = 3 * at;
+      if (table[slot + 2] === 0 || (table[slot] === a && table[slot + 1] === b)) return slot;
+    }
+  }
+}
+
+const SHORT = 1;
+const LONGER = 2;
+const MIX = 0x9e3779b1;
+
+const hashOf = (sums: Int32Array, powers: Int32Array, place: number, length: number): number =>
+  (sums[place + length]! - imul(sums[place]!, powers[length]!)) | 0;
+
+const fourAt = (text: string, at: number): number =>
+  (text.charCodeAt(at) << 24) ^
+  (text.charCodeAt(at + 1) << 16) ^
+  (text.charCodeAt(at + 2) << 8) ^
+  text.charCodeAt(at + 3);
+
+const slotOf = (four: number, next = 0): number => imul(four ^ imul(next, BASE_B), MIX) >>> 12;
 
 /** Deeper ones stay texts: nobody nests so deep, but whoever wants to break this. */
 const DEEPEST = 64;
 
 /** A text that is a JSON object or list, as a value. */
 export function parseDocument(text: string): Json | undefined {
-  if (!/^\s*[{[]/.test(text) || !/[}\]]\s*$/.test(text)) return undefined;
+  const [first, last] = [text.trimStart()[0], text.trimEnd().at(-1)];
+  if (!(first === "{" && last === "}") && !(first === "[" && last === "]")) return undefined;
   try {
     const document = JSON.parse(text) as Json;
     return isDeeper(document, DEEPEST) ? undefined : document;

@@ -27,8 +27,8 @@ export const text: Printer = {
       : line;
   },
 
-  names: (group, names) =>
-    `  ${group}: ${foldRanges(names)
+  names: (head, names) =>
+    `  ${phrase(head)}: ${foldRanges(names)
       .map((name) => visible(name))
       .join(", ")}\n`,
 

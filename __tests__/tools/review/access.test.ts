@@ -247,7 +247,15 @@ describe("policies of one thing belong together:", () => {
     const { change: inner, ...rest } = rolePolicy("x", [allow({})], [allow({})]);
     const after = { policy: document(allow({})) };
     const replaced = { ...inner, actions: ["delete", "create"], after, after_unknown: { role: true } };
-    expect(findings([{ ...rest, change: replaced }])).toEqual([]);
+    const role = change(
+      "aws_iam_role",
+      { name: "r", id: "r" },
+      { name: "r" },
+      { change: { actions: ["delete", "create"] } },
+    );
+    expect(findings([role, { ...rest, change: replaced }])).toEqual([]);
+    // Without the role nobody knows whose it will be.
+    expect(findings([{ ...rest, change: replaced }])).toContainEqual(expect.stringMatching(/^widens/));
   });
 });
 
@@ -298,16 +306,16 @@ describe("what opens beside policies:", () => {
     [
       "aws_iam_role_policy_attachment",
       null,
-      { role: "r", policy_arn: "arn:p" },
+      { role: "r", policy_arn: "arn:aws:iam::aws:policy/P" },
       "access",
-      "attaches a managed policy to a role: arn:p ⇢ r",
+      "attaches a managed policy to a role: arn:aws:iam::aws:policy/P ⇢ r",
     ],
     [
       "aws_iam_role",
       { name: "r", managed_policy_arns: [] },
-      { name: "r", managed_policy_arns: ["arn:p"] },
+      { name: "r", managed_policy_arns: ["arn:aws:iam::aws:policy/P"] },
       "access",
-      "arn:p ⇢ r",
+      "arn:aws:iam::aws:policy/P ⇢ r",
     ],
     [
       "aws_s3_bucket_public_access_block",

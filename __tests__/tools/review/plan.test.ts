@@ -41,8 +41,9 @@ test.each([
   [
     "resources without changes",
     '{"format_version":"1.2","planned_values":{"root_module":{"child_modules":[{"resources":[{"mode":"managed"}]}]}}}',
-    /no resource_changes: it is not whole/,
+    /resources in planned_values that are not in resource_changes: it is not whole/,
   ],
+  ["a number longer than any", planText([]).replace("[]", `[${"1".repeat(2000)}]`), /a number of 2000 char/],
 ])("fails when it is given %s", (_, content, message) => {
   expect(() => readPlan("dev", content)).toThrow(PlanError);
   expect(() => readPlan("dev", content)).toThrow(message);
@@ -56,6 +57,201 @@ test("fails when a plan is cut, wherever", () => {
     }),
     { numRuns: 300 },
   );
+});
+
+describe("what is not all of a plan is no plan without changes:", () => {
+  const root = { root_module: {} };
+  const planned = (root_module: object) => ({
+    format_version: "1.2",
+    configuration: root,
+    planned_values: { root_module },
+  });
+  const thing = { address: "a.b", mode: "managed", values: {} };
+  const deleted = change("aws_thing", { a: 1 }, null);
+  test.each<[string, object, RegExp]>([
+    ["a configuration alone", { configuration: root }, /no resource_changes/],
+    ["planned values without a module", { planned_values: {}, configuration: root }, /no resource_changes/],
+    ["planned values without a configuration", { planned_values: root }, /no resource_changes/],
+    ["outputs alone", { output_changes: {} }, /no resource_changes/],
+    ["changes that are null", { resource_changes: null }, /no resource_changes/],
+    [
+      "a resource without a change",
+      { ...planned({ resources: [thing] }), resource_changes: [] },
+      /not whole/,
+    ],
+    [
+      "a resource without a change beside one with",
+      { ...planned({ resources: [thing] }), resource_changes: [deleted] },
+      /not in resource_changes/,
+    ],
+    [
+      "a resource of a module without a change",
+      {
+        ...planned({ child_modules: [{ child_modules: [{ resources: [thing] }] }] }),
+        resource_changes: [deleted],
+      },
+      /not in resource_changes/,
+    ],
+    ["a resource without an address", { ...planned({ resources: [{}] }), resource_changes: [] }, /not whole/],
+    ["resources of another shape", planned({ resources: { 0: thing } }), /planned_values has resources/],
+    ["modules of another shape", planned({ child_modules: {} }), /planned_values has child_modules/],
+    ["a module that is a list", planned([thing]), /planned_values has modules/],
+    [
+      "an output without a change",
+      { planned_values: { outputs: { o: { value: 1 } }, ...root }, resource_changes: [] },
+      /outputs in planned_values that are not in output_changes/,
+    ],
+  ])("%s", (_, document, message) => {
+    const content = JSON.stringify({ format_version: "1.2", ...document });
+    expect(() => readPlan("dev", content)).toThrow(PlanError);
+    expect(() => readPlan("dev", content)).toThrow(message);
+  });
+
+  test.each<[string, object]>([
+    ["nothing, and why", planned({})],
+    ["data that was read already", planned({ resources: [{ ...thing, mode: "data" }] })],
+    [
+      "a resource that is put off",
+      {
+        ...planned({ resources: [thing] }),
+        deferred_changes: [{ reason: "x", resource_change: change("a", null, {}, { name: "b" }) }],
+      },
+    ],
+    ["what was planned before an error", { ...planned({ resources: [thing] }), errored: true }],
+    ["an error alone", { configuration: root, errored: true }],
+  ])("but this is: %s", (_, document) => {
+    expect(readPlan("dev", JSON.stringify({ format_version: "1.2", ...document })).resources).toEqual([]);
+  });
+});
+
+describe("a key that an object has twice is refused, for the last one would win:", () => {
+  const deleted = JSON.stringify(change("aws_thing", { a: 1 }, null));
+  test.each([
+    ["the changes", `{"format_version":"1.2","resource_changes":[${deleted}],"resource_changes":[]}`],
+    [
+      "the changes, written otherwise",
+      `{"format_version":"1.2","resource_changes":[${deleted}],"resource\\u005fchanges":[]}`,
+    ],
+    [
+      "the actions",
+      planText([0]).replace("0]", `${deleted.replace('"actions":', '"actions":["no-op"],"actions":')}]`),
+    ],
+    ["a value", planText([0]).replace("0]", `${deleted.replace('"a":1', '"a":1,"\\u0061":2')}]`)],
+    ["what nobody reads", planText([]).replace("}", ',"later":[{"x":{"y":1,"y":1}}]}')],
+  ])("%s", (_, content) => {
+    expect(() => JSON.parse(content)).not.toThrow();
+    expect(() => readPlan("dev", content)).toThrow(PlanError);
+    expect(() => readPlan("dev", content)).toThrow(/ twice, which Terraform never writes/);
+  });
+
+  test("but not one that several objects have, nor one in a text", () => {
+    const value = { a: [{ a: { a: "a: {", b: '"a":1,"a":1' } }, { a: 1 }] };
+    expect(readPlan("dev", planText([change("aws_thing", null, value)])).resources).toHaveLength(1);
+  });
+});
+
+describe("a name that is JavaScript's own is a name like any:", () => {
+  const proto = (value: string) => `{"__proto__":${value}}`;
+  test("of an output", () => {
+    const changes = `"output_changes":${proto('{"actions":["update"],"before":1,"after":2}')}`;
+    const { outputs } = readPlan("dev", planText([]).replace("}", `,${changes}}`));
+    expect(outputs.get("__proto__")).toMatchObject({ actions: ["update"], before: 1, after: 2 });
+  });
+
+  test("of a variable", () => {
+    const variables = `"variables":${proto('{"value":"hunter2"}')}`;
+    const configuration = `"configuration":{"root_module":{"variables":${proto('{"sensitive":true}')}}}`;
+    const { otherValues } = readPlan("dev", planText([]).replace("}", `,${variables},${configuration}}`));
+    expect(otherValues).toEqual([{ values: "hunter2", sensitive: true }]);
+  });
+
+  test.each(["variables", "output_changes"])("and %s of another shape are refused", (key) => {
+    expect(() => readPlan("dev", planText([], { [key]: [1] }))).toThrow(
+      new RegExp(`^${key} is not as in any`),
+    );
+  });
+
+  test("and an output of another shape is named", () => {
+    expect(() => readPlan("dev", planText([], { output_changes: { o: { actions: [1] } } }))).toThrow(
+      /^output_changes\.o\.actions\[0\] is not as in any plan/,
+    );
+  });
+});
+
+describe("what a plan says that it does not mean", () => {
+  const sides: [string, object][] = [
+    ["another value", { before: { a: 1 }, after: { a: 2 } }],
+    ["nothing", { before: { a: 1 }, after: null }],
+    ["another key", { before: { a: 1 }, after: { b: 1 } }],
+    ["one more", { before: { a: [1] }, after: { a: [1, 2] } }],
+    ["what is not known yet", { before: { a: 1 }, after: { a: 1 }, after_unknown: { b: [true] } }],
+  ];
+  test.each(sides)('"no-op" to %s needs review', (_, inner) => {
+    const actions = ["no-op"];
+    const noOp = change("aws_thing", {}, {}, { change: { actions, ...inner } });
+    expect(planReviewOf([noOp])).toMatchObject({ risks: ["unknown"], resources: [{ kind: "unknown" }] });
+    const output_changes = { o: { actions, ...inner } };
+    expect(planReviewOf([], { output_changes })).toMatchObject({ risks: ["unknown"] });
+  });
+
+  test('"no-op" to the same in another order stays', () => {
+    const inner = {
+      actions: ["no-op"],
+      before: { a: [{ b: 1, c: null }], d: "x" },
+      after: { d: "x", a: [{ c: null, b: 1 }] },
+    };
+    expect(planReviewOf([change("aws_thing", {}, {}, { change: inner })])).toMatchObject({
+      risks: [],
+      resources: [],
+    });
+  });
+
+  test("two actions in one word need review", () => {
+    const actions = ["delete,create"];
+    expect(planReviewOf([change("aws_thing", {}, {}, { change: { actions } })]).risks).toEqual(["unknown"]);
+  });
+
+  test.each(["fail", "error", "unknown"])("a check is told to %s where all its instances pass", (status) => {
+    const address = { to_display: "check.c" };
+    const plan = planReviewOf([], {
+      checks: [{ address, status, instances: [{ address, status: "pass" }] }],
+    });
+    expect(plan).toMatchObject({ checks: [{ address: "check.c", status }], folded: { checksPassed: 1 } });
+  });
+});
+
+test("what is wrong is told without a piece of the plan, which may be secret", () => {
+  const content = planText([change("aws_thing", null, { a: "hunter2", b: 0 })]).replace('"b":0', '"b":NaN');
+  const message =
+    'it is not whole, or not JSON in "resource_changes". Make it with: terraform show -json PLANFILE';
+  expect(() => readPlan("dev", content)).toThrow(message);
+});
+
+test("numbers keep what JavaScript's would lose", () => {
+  const numbers = ["12345678901234567890", "-0.12345678901234567", "1e999", "2e999", "15"];
+  const content = planText([change("aws_thing", null, { list: 0 })]).replace("0}", `[${numbers}]}`);
+  const [resource] = readPlan("dev", content).resources;
+  expect(resource!.change.after).toEqual({ list: [...numbers.slice(0, 4), 15] });
+});
+
+test("a text of many escapes and a long number are read", () => {
+  const text = '\n"'.repeat(5_000_000);
+  const content = planText([change("aws_thing", null, { text, number: 0 })]).replace(
+    ":0",
+    ":12345678901234567890",
+  );
+  expect(readPlan("dev", content).resources[0]!.change.after).toEqual({
+    text,
+    number: "12345678901234567890",
+  });
+});
+
+test("of values beside the changes only the sensitive ones are kept", () => {
+  const resource = { address: "aws_thing.it", mode: "managed", values: { a: "plain", b: ["x", "hunter2"] } };
+  const root_module = { resources: [{ ...resource, sensitive_values: { b: [false, true] } }] };
+  const more = { planned_values: { root_module }, prior_state: { values: { root_module } } };
+  const { otherValues } = readPlan("dev", planText([change("aws_thing", null, {})], more));
+  expect(otherValues).toEqual(Array(2).fill({ values: "hunter2", sensitive: true }));
 });
 
 test("a later minor version is read, and keys that nobody knows are passed over", () => {

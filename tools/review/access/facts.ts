@@ -14,22 +14,26 @@ export interface Fact {
   readonly lost: string;
   /** What of the plan's it is about. */
   readonly about: string;
+  /** The managed policy that it attaches. */
+  readonly policyArn?: string;
 }
 
 interface FactOptions {
   readonly risk?: Fact["risk"];
+  readonly policyArn?: Json;
 }
 
 const fact = (
   gained: string,
   lost: string,
   about: Json | undefined,
-  { risk = "access" }: FactOptions = {},
+  { risk = "access", policyArn }: FactOptions = {},
 ): Fact => ({
   risk,
   gained,
   lost,
   about: name(about),
+  ...(typeof policyArn === "string" && { policyArn }),
 });
 
 /** Of what the apply will make there is no name yet. */
@@ -51,8 +55,16 @@ const attachment =
       `attaches a managed policy to a ${to}:`,
       `detaches a managed policy from a ${to}:`,
       `${name(values.policy_arn)} ⇢ ${name(values[to])}`,
+      { policyArn: values.policy_arn },
     ),
   ];
+
+const attachments =
+  (to: string): ReadFacts =>
+  (values) =>
+    list(values.policy_arns).flatMap((policy_arn) =>
+      attachment(to)({ policy_arn, [to]: values[`${to}_name`]! }),
+    );
 
 const blockedAccess: ReadFacts = (values) =>
   ["block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"].map(
@@ -94,10 +106,9 @@ const FACTS: Readonly<Record<string, ReadFacts>> = {
     list(values.managed_policy_arns).flatMap((policy_arn) =>
       attachment("role")({ policy_arn, role: values.name! }),
     ),
-  aws_iam_role_policy_attachments_exclusive: (values) =>
-    list(values.policy_arns).flatMap((policy_arn) =>
-      attachment("role")({ policy_arn, role: values.role_name! }),
-    ),
+  aws_iam_role_policy_attachments_exclusive: attachments("role"),
+  aws_iam_user_policy_attachments_exclusive: attachments("user"),
+  aws_iam_group_policy_attachments_exclusive: attachments("group"),
   aws_iam_user_group_membership: (values) =>
     list(values.groups).map((group) =>
       fact(
@@ -146,14 +157,33 @@ const FACTS: Readonly<Record<string, ReadFacts>> = {
       values.managed_policy_arn,
     ),
   ],
+  aws_ssoadmin_customer_managed_policy_attachment: (values) => [
+    fact(
+      "attaches a managed policy to a permission set:",
+      "detaches a managed policy from a permission set:",
+      get(block(values.customer_managed_policy_reference), "name"),
+    ),
+  ],
+  aws_eks_access_policy_association: (values) => [
+    fact(
+      "lets somebody into a cluster:",
+      "no longer lets somebody into a cluster:",
+      `${name(values.principal_arn)} ⇢ ${name(values.policy_arn)} on ${name(block(values.access_scope).type)}`,
+    ),
+  ],
+  aws_codebuild_project: (values) => [
+    values.project_visibility === "PUBLIC_READ" &&
+      fact("shows its builds to everybody:", "no longer shows its builds to everybody:", values.name),
+  ],
   aws_kms_grant: (values) =>
-    list(values.operations).map((operation) =>
-      fact(
+    list(values.operations).map((operation) => {
+      const limits = list(values.constraints).length ? ` within ${JSON.stringify(values.constraints)}` : "";
+      return fact(
         "grants the use of a key:",
         "no longer grants the use of a key:",
-        `${name(operation)} ⇢ ${name(values.grantee_principal)}`,
-      ),
-    ),
+        `${name(operation)} ⇢ ${name(values.grantee_principal)}${limits}`,
+      );
+    }),
   aws_lambda_function_url: (values) => [
     values.authorization_type === "NONE" &&
       fact(
@@ -206,7 +236,33 @@ const FACTS: Readonly<Record<string, ReadFacts>> = {
   aws_ebs_snapshot_block_public_access: (values) => [
     values.state === "unblocked" &&
       fact("lets snapshots be public:", "lets no new snapshot be public:", "state"),
+    values.state !== "block-all-sharing" &&
+      fact("lets snapshots that are public stay so:", "lets no snapshot be public:", "state"),
   ],
+  aws_emr_block_public_access_configuration: (values) => [
+    values.block_public_security_group_rules === false &&
+      fact(
+        "lets clusters be public:",
+        "lets no new cluster be public:",
+        "block_public_security_group_rules",
+        {
+          risk: "network",
+        },
+      ),
+  ],
+  aws_vpc_block_public_access_options: (values) => [
+    values.internet_gateway_block_mode !== "block-bidirectional" &&
+      fact(
+        "lets VPCs reach the internet, or more of it:",
+        "blocks VPCs' internet:",
+        values.internet_gateway_block_mode,
+        {
+          risk: "network",
+        },
+      ),
+  ],
+  aws_s3control_multi_region_access_point: (values) =>
+    blockedAccess(block(block(values.details).public_access_block)),
   aws_ec2_image_block_public_access: (values) => [
     values.state === "unblocked" && fact("lets images be public:", "lets no new image be public:", "state"),
   ],
@@ -269,6 +325,7 @@ const FACTS: Readonly<Record<string, ReadFacts>> = {
 };
 const SAME_AS: Readonly<Record<string, string>> = {
   aws_alb: "aws_lb",
+  aws_elb: "aws_lb",
   aws_s3_bucket_object: "aws_s3_object",
 };
 
@@ -293,9 +350,47 @@ export function readFacts(type: string, values: JsonObject): readonly Fact[] {
 
 /** Things whose absence opens something: what of them a deletion opens, while what they guard stays. */
 export function readAbsence(type: string): readonly Fact[] {
-  if (/^aws_s3_(bucket|account)_public_access_block$/.test(type))
+  if (/^aws_(s3_(bucket|account)_public|(ebs_snapshot|ec2_image)_block_public)_access(_block)?$/.test(type))
     return [fact("removes the public access block:", "", type)];
+  if (type === "aws_vpc_block_public_access_options" || type === "aws_emr_block_public_access_configuration")
+    return [fact("removes the public access block:", "", type, { risk: "network" })];
+  if (type === "aws_efs_file_system_policy" || type === "aws_vpc_endpoint_policy")
+    return [fact("removes the only policy, without which everybody is let in:", "", type)];
+  if (type === "aws_ssoadmin_permissions_boundary_attachment")
+    return [fact("lifts the permissions boundary of a permission set:", "", type)];
   if (type === "aws_organizations_policy_attachment")
     return [fact("detaches an organization's policy:", "", type)];
   return [];
+}
+
+/** Attributes without which nobody can tell what a resource opens. */
+const DECISIVE: Readonly<Record<string, readonly string[]>> = {
+  aws_iam_role: ["managed_policy_arns"],
+  aws_iam_policy_attachment: ["roles", "users", "groups"],
+  aws_iam_role_policy_attachments_exclusive: ["policy_arns"],
+  aws_iam_user_policy_attachments_exclusive: ["policy_arns"],
+  aws_iam_group_policy_attachments_exclusive: ["policy_arns"],
+  aws_iam_group_membership: ["users"],
+  aws_iam_user_group_membership: ["groups"],
+  aws_lambda_function_url: ["authorization_type"],
+  aws_apigatewayv2_route: ["authorization_type"],
+  aws_api_gateway_method: ["authorization"],
+  aws_s3_bucket_acl: ["acl"],
+  aws_s3_bucket_public_access_block: [
+    "block_public_acls",
+    "block_public_policy",
+    "ignore_public_acls",
+    "restrict_public_buckets",
+  ],
+};
+const DECISIVE_FOR_NETWORKS: Readonly<Record<string, readonly string[]>> = {
+  aws_lb: ["internal"],
+};
+
+/** Attributes of a type that decide what it opens: where one is known only after the apply, nobody can tell. */
+export function decisiveAttributes(type: string): readonly { attribute: string; risk: Fact["risk"] }[] {
+  return [
+    ...(own(DECISIVE, type) ?? []).map((attribute) => ({ attribute, risk: "access" as const })),
+    ...(own(DECISIVE_FOR_NETWORKS, type) ?? []).map((attribute) => ({ attribute, risk: "network" as const })),
+  ];
 }

@@ -1,28 +1,70 @@
 /** Longer ones are no names of anything; they are compared as they stand, so that nobody can make this slow. */
-const LONGEST = 2048;
+const LONGEST = 256;
 
-/** One character, or what stands for others. */
-type Token = string | typeof ANY | typeof ONE;
-const ANY = Symbol("*");
-const ONE = Symbol("?");
+/** About a tenth of a second, and far more than the policies of a real plan need. */
+const MOST_STEPS = 10_000_000;
+
+/** What a token may be beside a UTF-16 unit: any text, any unit; a variable is a number below these. */
+const ANY = -1;
+const ONE = -2;
+
+/**
+ * What comparisons may cost together, and what they have read so far: each pattern is read once. With nothing left,
+ * every answer is the one that tells too much, never the one that hides.
+ */
+export class Effort {
+  private readonly read = new Map<string, Int32Array>();
+  private readonly variables = new Map<string, number>();
+
+  constructor(private left = MOST_STEPS) {}
+
+  /** Adds to what it may be. */
+  allow(steps: number): void {
+    this.left += steps;
+  }
+
+  /** Takes these steps, and says whether any is left. */
+  spend(steps: number): boolean {
+    this.left = Math.max(0, this.left - steps);
+    return this.left > 0;
+  }
+
+  /** What a pattern consists of, as numbers. */
+  tokens(pattern: string, variables: boolean): Int32Array {
+    const key = variables && pattern.includes("${") ? `\${${pattern}` : pattern;
+    let tokens = this.read.get(key);
+    if (!tokens) {
+      tokens = Int32Array.from(tokenize(pattern, variables, (name) => this.variable(name)));
+      this.read.set(key, tokens);
+      this.spend(pattern.length);
+    }
+    return tokens;
+  }
+
+  private variable(name: string): number {
+    const known = this.variables.get(name) ?? ONE - 1 - this.variables.size;
+    this.variables.set(name, known);
+    return known;
+  }
+}
 
 /**
  * A pattern of IAM's: `*` is any text, `?` any character, `${name}` a value that only the request knows, and
  * `${*}`, `${?}`, `${$}` these characters themselves (IAM user guide, "Policy variables").
  */
-function tokens(pattern: string, variables: boolean): Token[] {
-  const found: Token[] = [];
+function tokenize(pattern: string, variables: boolean, variable: (name: string) => number): number[] {
+  const found: number[] = [];
   for (let at = 0; at < pattern.length; at++) {
-    const variable = variables && pattern.startsWith("${", at) ? pattern.indexOf("}", at) : -1;
-    if (variable > 0) {
-      const name = pattern.slice(at + 2, variable);
+    const end = variables && pattern.startsWith("${", at) ? pattern.indexOf("}", at) : -1;
+    if (end > 0) {
+      const name = pattern.slice(at + 2, end);
       // A variable with all its text is one token: it equals itself alone.
-      found.push(/^[*?$]$/.test(name) ? name : `\${${name}}`);
-      at = variable;
+      found.push(/^[*?$]$/.test(name) ? name.charCodeAt(0) : variable(name));
+      at = end;
     } else if (pattern[at] === "*") {
       if (found.at(-1) !== ANY) found.push(ANY);
     } else {
-      found.push(pattern[at] === "?" ? ONE : pattern[at]!);
+      found.push(pattern[at] === "?" ? ONE : pattern.charCodeAt(at));
     }
   }
   return found;
@@ -31,57 +73,57 @@ function tokens(pattern: string, variables: boolean): Token[] {
 export interface PatternOptions {
   /** Whether `${…}` is a variable: in policies of the version 2012-10-17. @default false */
   readonly variables?: boolean;
+  /** @default as much as one comparison of its own may take */
+  readonly effort?: Effort;
 }
+
+/** What of a pattern stands for itself, up to the first that may not. A pattern covers only what starts like that. */
+export const literalStart = (pattern: string): string => /^[^*?$]*/.exec(pattern)![0];
 
 /** Whether `general` matches all that `special` does. In doubt it says no. */
 export function covers(
   general: string,
   special: string,
-  { variables = false }: PatternOptions = {},
+  { variables = false, effort = new Effort() }: PatternOptions = {},
 ): boolean {
   if (general === "*" || general === special) return true;
   if (general.length > LONGEST || special.length > LONGEST) return false;
   if (!/[*?$]/.test(general)) return false;
-  return follow(tokens(general, variables), tokens(special, variables), (g, s) =>
-    g === ONE ? s !== ANY && !(typeof s === "string" && s.length > 1) : g === s,
-  );
+  return follow(effort.tokens(general, variables), effort.tokens(special, variables), effort);
 }
 
 /** Whether a text can be matched by both. In doubt it says yes. */
-export function overlap(a: string, b: string): boolean {
+export function overlap(a: string, b: string, { effort = new Effort() }: PatternOptions = {}): boolean {
   if (a === "*" || b === "*" || a === b) return true;
   if (a.length > LONGEST || b.length > LONGEST || a.includes("${") || b.includes("${")) return true;
-  const [left, right] = [tokens(a, false), tokens(b, false)];
-  // How far of `right` can be matched by what of `left` was looked at.
-  let reached = closure(new Set([0]), right);
+  const [left, right] = [effort.tokens(a, false), effort.tokens(b, false)];
+  if (!effort.spend(left.length * right.length)) return true;
+  // Which starts of `right` can be matched by what of `left` was looked at.
+  let reached = new Uint8Array(right.length + 1);
+  reached[0] = 1;
+  for (let at = 0; right[at] === ANY; at++) reached[at + 1] = 1;
   for (const token of left) {
-    const next = new Set<number>();
-    if (token === ANY && reached.size)
-      for (let to = Math.min(...reached); to <= right.length; to++) next.add(to);
-    for (const at of token === ANY ? [] : reached) {
-      const other = right[at];
-      if (other === ANY) next.add(at);
-      else if (other !== undefined && (other === ONE || token === ONE || other === token)) next.add(at + 1);
+    const next = new Uint8Array(right.length + 1);
+    for (let at = 0; at <= right.length; at++) {
+      const other = right[at - 1];
+      const fits = other === token || other === ONE || token === ONE;
+      if (token === ANY ? reached[at] || next[at - 1] : other !== ANY && fits && reached[at - 1])
+        next[at] = 1;
+      // A `*` of `right` takes the token, or nothing.
+      else if (other === ANY && (reached[at] || next[at - 1])) next[at] = 1;
     }
-    reached = closure(next, right);
+    reached = next;
   }
-  return reached.has(right.length);
+  return reached[right.length] === 1;
 }
 
-const closure = (positions: Set<number>, pattern: readonly Token[]): Set<number> => {
-  for (const at of positions) if (pattern[at] === ANY) positions.add(at + 1);
-  return positions;
-};
-
 /** Matches tokens against tokens, where `general`'s `*` takes any of them. */
-function follow(
-  general: readonly Token[],
-  special: readonly Token[],
-  fits: (g: Token, s: Token) => boolean,
-): boolean {
-  let [g, s] = [0, 0];
+function follow(general: Int32Array, special: Int32Array, effort: Effort): boolean {
+  let [g, s, steps] = [0, 0, 0];
   let [star, starAt] = [-1, 0];
+  const fits = (one: number, other: number) => (one === ONE ? other >= 0 || other === ONE : one === other);
   while (s < special.length) {
+    steps++;
     if (g < general.length && general[g] === ANY) {
       star = g++;
       starAt = s;
@@ -92,9 +134,10 @@ function follow(
       g = star + 1;
       s = ++starAt;
     } else {
-      return false;
+      break;
     }
   }
+  if (!effort.spend(steps) || s < special.length) return false;
   while (general[g] === ANY) g++;
   return g === general.length;
 }
