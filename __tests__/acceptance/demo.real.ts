@@ -1,24 +1,147 @@
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { ROOT } from "../support/settings";
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { execa } from "execa";
+import { cdktf, run } from "../../tools/cdktf";
+import { demoEnvironment } from "../../tools/demo/environment";
+import { exampleText, ROOT } from "../support/settings";
+import { FakeGitHub, NUMBER } from "../tools/review/fake-github";
 
 jest.setTimeout(20 * 60_000);
 
-test("every stack deploys to Local AWS, plans empty, and is destroyed in order", () => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["tools/demo.mjs", "--destroy"], {
-    cwd: ROOT,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
+// One Local AWS for all of it: deploying takes minutes.
+const folder = join(ROOT, ".slipway/demo");
+let demo: ChildProcess;
+let output = "";
+let env: Record<string, string | undefined>;
+
+beforeAll(async () => {
+  demo = spawn(process.execPath, ["tools/demo.mjs"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  for (const stream of [demo.stdout, demo.stderr])
+    stream!.setEncoding("utf8").on("data", (chunk: string) => {
+      output += chunk;
+    });
+  while (!output.includes("runs until Ctrl-C")) {
+    if (demo.exitCode !== null) throw new Error(`The demo ended:\n${output}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const endpoint = /AWS_ENDPOINT_URL=(\S+)/.exec(output)![1]!;
+  env = demoEnvironment(process.env, { endpoint, region: "eu-west-1", githubToken: "" });
+});
+
+afterAll(async () => {
+  if (demo.exitCode === null) demo.kill("SIGKILL");
+});
+
+test("every stack deploys to Local AWS, in three accounts, and plans empty", () => {
+  expect(output).toMatch(/access-dev +222222222222 +[1-9]/);
+  expect(output).toMatch(/access-prod +333333333333 +[1-9]/);
+  expect(output).toMatch(/bootstrap +111111111111 +[1-9]/);
+  expect(output).toMatch(/pipeline-main +111111111111 +[1-9]/);
+  expect(output).toMatch(/service web: http:\/\/\S+/);
+  expect(output).toMatch(/function hello: https:\/\/\S+/);
+  expect(output).toMatch(/every one must be empty \(7 are\)/);
+});
+
+describe("a pull request", () => {
+  let github: FakeGitHub;
+  let api: string;
+  /** The pull request's tree, as CodeBuild checks it out. */
+  const tree = mkdtempSync(join(tmpdir(), "slipway-pull-request-"));
+  const git = (...args: string[]) =>
+    execa("git", ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com", ...args], {
+      cwd: tree,
+    });
+
+  async function push(settings: string): Promise<void> {
+    writeFileSync(join(tree, "terraform.tfvars"), settings);
+    await git("add", "--all");
+    await git("commit", "--quiet", "--message", "Change the settings");
+    github.restart((await git("rev-parse", "HEAD")).stdout);
+  }
+
+  /** What the review project does when GitHub starts it. */
+  const review = () =>
+    run(process.execPath, [join(ROOT, "tools/run.mjs"), "tools/review/hosted.ts"], {
+      cwd: folder,
+      env: {
+        ...env,
+        GITHUB_TOKEN: undefined,
+        GITHUB_API_URL: api,
+        CODEBUILD_BUILD_ID: `hello-delivery-review:${randomUUID()}`,
+        CODEBUILD_BUILD_URL: "https://eu-west-1.console.aws.amazon.com/codebuild/home",
+        CODEBUILD_SRC_DIR: tree,
+        CODEBUILD_WEBHOOK_TRIGGER: `pr/${NUMBER}`,
+        CODEBUILD_RESOLVED_SOURCE_VERSION: github.head,
+      },
+      onLine: () => {},
+    });
+
+  beforeAll(async () => {
+    const kept = new Set(["node_modules", ".git", ".slipway", "cdktf.out"]);
+    cpSync(ROOT, tree, { recursive: true, filter: (path) => !kept.has(relative(ROOT, path)) });
+    github = new FakeGitHub("");
+    api = await github.start();
+    await git("init", "--quiet");
   });
-  expect({ status, stderr: status === 0 ? "" : stderr + stdout }).toEqual({ status: 0, stderr: "" });
-  // Stacks in three accounts, with what people can call.
-  expect(stdout).toMatch(/access-dev +222222222222 +[1-9]/);
-  expect(stdout).toMatch(/access-prod +333333333333 +[1-9]/);
-  expect(stdout).toMatch(/bootstrap +111111111111 +[1-9]/);
-  expect(stdout).toMatch(/pipeline-main +111111111111 +[1-9]/);
-  expect(stdout).toMatch(/service web: http:\/\/\S+/);
-  expect(stdout).toMatch(/function hello: https:\/\/\S+/);
-  expect(stdout).toMatch(/every one must be empty \(7 are\)/);
-  expect(existsSync(join(ROOT, ".slipway/demo/.slipway/bootstrap.out"))).toBe(false);
+  afterAll(() => github.stop());
+
+  test("is planned by a build without the token, and its review posted by one that has it", async () => {
+    await push(exampleText().replace('nat              = "per-zone"', 'nat              = "single"'));
+    const { exitCode, output: said } = await review();
+    expect({ exitCode, said }).toEqual({ exitCode: 0, said: expect.stringContaining("Plans in ") });
+    expect(github.comments).toHaveLength(1);
+    const [{ body } = { body: "" }] = github.comments;
+    expect(body).toContain("> - `dev`: no resource changes.");
+    expect(body).toMatch(/> - `prod`: 0 to add, 1 to change, 2 to destroy\. Risks: delete\./);
+    expect(body).toMatch(/### Destroys \(2\)\n\n- `prod`: delete `aws_eip\.network_nat-1-address_\w+`/);
+    expect(github.statuses.at(-1)).toMatchObject({ state: "success", sha: github.head });
+  });
+
+  test("whose settings are wrong is told so in their own words, and not as no change", async () => {
+    await push(exampleText().replace("memory      = 512", "memory      = 513"));
+    expect((await review()).exitCode).toBe(0);
+    expect(github.comments[0]!.body).toMatch(/memory.*513/);
+    expect(github.statuses.at(-1)).toMatchObject({ state: "error" });
+  });
+
+  test("from a fork is not planned without somebody's word", async () => {
+    await push(exampleText());
+    github.pull = { head: { sha: github.head, repo: { full_name: "mallory/hello" } } };
+    const { output: said } = await review();
+    expect(said).toContain(`/codebuild_run(${github.head})`);
+    expect(github.comments).toEqual([]);
+    expect(github.statuses).toMatchObject([{ state: "pending" }]);
+  });
+
+  test("can be reviewed from a laptop as well", async () => {
+    github.restart("a".repeat(40));
+    github.pull = {};
+    const { exitCode, stdout } = await run(
+      process.execPath,
+      [join(ROOT, "tools/run.mjs"), "tools/review/pr.ts", "--commit", github.head],
+      { cwd: folder, env: { ...env, GITHUB_TOKEN: undefined, GITHUB_API_URL: api }, onLine: () => {} },
+    );
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^Plan review: no changes/),
+    });
+    expect(github.comments[0]!.body).toContain("Plan review: no changes.");
+  });
+});
+
+test("everything is destroyed in order, as the README says", async () => {
+  await cdktf(["destroy", "*", "--parallelism", "2"], { cwd: folder, env, onLine: () => {} });
+  const bootstrap = await run(
+    process.execPath,
+    [join(ROOT, "tools/run.mjs"), "tools/bootstrap/index.ts", "--destroy", "--auto-approve"],
+    { cwd: folder, env, onLine: () => {} },
+  );
+  expect(bootstrap).toMatchObject({ exitCode: 0 });
+  expect(existsSync(join(folder, ".slipway/bootstrap.out"))).toBe(false);
+  demo.kill("SIGINT");
+  expect(await once(demo, "exit")).toEqual([0, null]);
 });

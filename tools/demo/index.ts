@@ -45,8 +45,10 @@ class Demo {
       { title: "access-*, delivery", task: (_, task) => this.deploy(["access-*", "delivery"], task) },
       { title: "connect", task: (_, task) => this.npm("connect", [], task) },
       {
-        title: "pipeline-*, environments",
-        task: (_, task) => this.deploy(["pipeline-*", ...Object.keys(this.settings.environments)], task),
+        // `delivery` once more: what needs the token is made now.
+        title: "delivery, pipeline-*, environments",
+        task: (_, task) =>
+          this.deploy(["delivery", "pipeline-*", ...Object.keys(this.settings.environments)], task),
       },
       { title: "Plans again: every one must be empty", task: (_, task) => this.planAll(task) },
       ...(destroy
@@ -178,6 +180,8 @@ runCommand(async () => {
     stopped = true;
   });
   process.once("SIGTERM", () => process.emit("SIGINT"));
+  // Once more changes nothing: it stops already.
+  process.on("SIGINT", () => {});
   try {
     const tasks = new Listr(demo.tasks(values.destroy), {
       // Ctrl-C is ours: it stops Local AWS too.
