@@ -2,7 +2,7 @@ import { structuredPatch } from "diff";
 import { isPolicy, normalPolicy } from "./access/policy";
 import { get, hidesAll, isArray, isObject, maskOf } from "./masks";
 import type { Change, Json, Mask } from "./plan";
-import { HIDDEN, isHarmless, isSecretName, parseDocument, type Redactor } from "./secrets";
+import { HIDDEN, isHarmless, isSecretName, nameBelow, parseDocument, type Redactor } from "./secrets";
 
 /** What of an attribute changes; texts are as Terraform writes them, without secrets. */
 export interface AttributeChange {
@@ -123,21 +123,22 @@ class Comparison {
     } else if (isLater(b)) {
       this.tell(path, a, b);
     } else if (isObject(a.value ?? b.value) && isObject(b.value ?? a.value)) {
-      this.compareObjects(path, a, b);
+      this.compareObjects(path, a, b, name);
     } else if (isArray(a.value ?? b.value) && isArray(b.value ?? a.value)) {
-      this.compareLists(path, a, b);
+      this.compareLists(path, a, b, name);
     } else if (!equal(a.value, b.value)) {
-      this.compareScalars(path, a, b);
+      this.compareScalars(path, a, b, name);
     }
   }
 
-  private compareObjects(path: string, a: Side, b: Side): void {
+  private compareObjects(path: string, a: Side, b: Side, name: string): void {
     const keys = keysOf(a, b);
     if (keys.length === 0) this.tellEmpty(path, a, b);
-    for (const key of keys) this.compare(join(path, key), at(a, key), at(b, key), nameOf(key, a, b));
+    for (const key of keys)
+      this.compare(join(path, key), at(a, key), at(b, key), nameBelow(name, nameOf(key, a, b)));
   }
 
-  private compareLists(path: string, a: Side, b: Side): void {
+  private compareLists(path: string, a: Side, b: Side, name: string): void {
     const [before, after] = [elements(a), elements(b)];
     if (before.length + after.length === 0) this.tellEmpty(path, a, b);
     // Elements that stay are taken out first: sets shift when one comes or goes.
@@ -170,14 +171,14 @@ class Comparison {
         to === undefined ? ABSENT : after[to]!,
       ];
       const told = this.changes.length + this.more;
-      this.compare(element, old, now);
+      this.compare(element, old, now, name);
       // An empty element is one all the same: a rule's action is the block that is there, `block {}`.
       if ((from === undefined || to === undefined) && told === this.changes.length + this.more)
         this.pushEmpty(element, old, now);
     }
   }
 
-  private compareScalars(path: string, a: Side, b: Side): void {
+  private compareScalars(path: string, a: Side, b: Side, name: string): void {
     // Both sides' actions in one spelling: which case they have is no change.
     const spelling = new Map<string, string>();
     const [before, after] = [this.document(a, spelling), this.document(b, spelling)];
@@ -193,7 +194,7 @@ class Comparison {
       // A mask of a text hides all of it or nothing, and was asked already.
       const inside = (value: Json | undefined): Side => ({ value, secret: undefined, later: undefined });
       this.within++;
-      this.compare(`${path} → `, inside(before), inside(after));
+      this.compare(`${path} → `, inside(before), inside(after), name);
       this.within--;
       return;
     }
@@ -213,7 +214,7 @@ class Comparison {
   private document({ value }: Side, spelling: Map<string, string>): Json | undefined {
     if (typeof value !== "string") return undefined;
     const document = parseDocument(value);
-    if (document === undefined || this.redactor.text(value.trim()) === HIDDEN) return undefined;
+    if (document === undefined || parseDocument(this.redactor.text(value)) === undefined) return undefined;
     if (isPolicy(document)) return normalPolicy(document, spelling);
     // Two long numbers may be one once they are read.
     return LONG_NUMBER.test(value.replace(/"[^"\\]*(?:\\.[^"\\]*)*"/g, "")) ? undefined : document;
@@ -221,8 +222,7 @@ class Comparison {
 
   private isSecretByName(name: string, a: Side, b: Side): boolean {
     if (!isSecretName(name)) return false;
-    const texts = [a.value, b.value].filter((value) => typeof value === "string");
-    return texts.length > 0 && !texts.every(isHarmless);
+    return [a.value, b.value].some((value) => !isObject(value) && !isArray(value) && !isHarmless(value));
   }
 
   private tell(path: string, a: Side, b: Side, { hidden = false } = {}): void {
@@ -268,10 +268,13 @@ class Comparison {
     const { value = null, secret } = filled(side);
     if (hidesAll(secret, value) || this.isSecretByName(name, side, ABSENT)) return HIDDEN;
     if (typeof value === "string") return this.text(value);
-    if (isArray(value)) return elements(side).map((element) => this.plain(element, ""));
+    if (isArray(value)) return elements(side).map((element) => this.plain(element, name));
     if (isObject(value)) {
       return Object.fromEntries(
-        keysOf(side).map((key) => [this.redactor.text(key), this.plain(at(side, key), nameOf(key, side))]),
+        keysOf(side).map((key) => [
+          this.redactor.text(key),
+          this.plain(at(side, key), nameBelow(name, nameOf(key, side))),
+        ]),
       );
     }
     const safe = this.redactor.text(String(value));
@@ -281,7 +284,8 @@ class Comparison {
   /** A text without its secrets; those of a document have names, too. */
   private text(value: string): string {
     const document = parseDocument(value);
-    if (document === undefined) return this.redactor.text(value);
+    if (document === undefined || parseDocument(this.redactor.text(value)) === undefined)
+      return this.redactor.text(value);
     const safe = JSON.stringify(this.plain({ value: document, secret: undefined, later: undefined }, ""));
     if (safe === JSON.stringify(document)) return this.redactor.text(value);
     return LONG_NUMBER.test(value) ? HIDDEN : this.redactor.text(safe);
