@@ -10,7 +10,11 @@ import { physicalName } from "./naming";
 /** A buildspec, as far as this project writes one. */
 export interface Buildspec {
   readonly version: 0.2;
-  readonly env?: { readonly variables?: Readonly<Record<string, string>> };
+  readonly env?: {
+    readonly variables?: Readonly<Record<string, string>>;
+    /** What the actions after it may use. */
+    readonly "exported-variables"?: readonly string[];
+  };
   readonly phases: {
     readonly install?: Phase;
     readonly build: Phase;

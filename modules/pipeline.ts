@@ -6,6 +6,7 @@ import { Role } from "./iam";
 import type { IKey } from "./key";
 import { NAME_LIMITS } from "./naming";
 import type { Source } from "./source";
+import type { ITopic } from "./topic";
 
 /** The limits that CodePipeline sets (user guide, "Quotas in AWS CodePipeline"). */
 const LIMITS = { stages: 50, actionsPerStage: 50, configurationValue: 1000 } as const;
@@ -19,16 +20,30 @@ export interface BuildStep {
   readonly project: BuildProject;
   /** The artifact that it works on. @default - the source */
   readonly input?: string;
+  /** Artifacts beside it, each in the folder CODEBUILD_SRC_DIR_<artifact>. @default - none */
+  readonly besides?: readonly string[];
   /** The artifact that it gives. @default - none */
   readonly output?: string;
   /** Environment variables of this step alone. @default - none */
   readonly variables?: Readonly<Record<string, string>>;
 }
 
+/** A person who has to say yes. */
+export interface ApprovalStep {
+  readonly name: string;
+  /** What they are told; may hold variables. */
+  readonly message: string;
+  /** Where they are told. */
+  readonly topic: ITopic;
+}
+
+/** A variable that a build exports, for a later step. */
+export const variableOf = (step: Pick<BuildStep, "name">, variable: string) => `#{${step.name}.${variable}}`;
+
 /** A stage: its steps run side by side. */
 export interface Stage {
   readonly name: string;
-  readonly steps: readonly BuildStep[];
+  readonly steps: readonly (BuildStep | ApprovalStep)[];
 }
 
 export interface PipelineProps {
@@ -55,7 +70,10 @@ export class Pipeline extends Construct {
     });
     props.artifacts.grantReadWrite(role);
     props.source.grantFetch(role);
-    const projects = new Set(props.stages.flatMap(({ steps }) => steps.map(({ project }) => project.arn)));
+    const steps = props.stages.flatMap((stage) => stage.steps);
+    const projects = new Set(steps.flatMap((step) => ("project" in step ? step.project.arn : [])));
+    for (const topic of new Set(steps.flatMap((step) => ("topic" in step ? step.topic : []))))
+      topic.grantPublish(role);
     role.allow({
       actions: ["codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"],
       resources: [...projects],
@@ -71,7 +89,7 @@ export class Pipeline extends Construct {
       ],
       stage: [
         { name: "Source", action: [sourceAction(props.source)] },
-        ...props.stages.map(({ name, steps }) => ({ name, action: steps.map(buildAction) })),
+        ...props.stages.map(({ name, steps }) => ({ name, action: steps.map(actionOf) })),
       ],
       dependsOn: role.ready,
     }).name;
@@ -91,7 +109,23 @@ function sourceAction(source: Source) {
   };
 }
 
-function buildAction({ name, project, input, output, variables = {} }: BuildStep) {
+const actionOf = (step: BuildStep | ApprovalStep) =>
+  "project" in step ? buildAction(step) : approvalAction(step);
+
+function approvalAction({ name, message, topic }: ApprovalStep) {
+  return {
+    name,
+    category: "Approval",
+    owner: "AWS",
+    provider: "Manual",
+    version: "1",
+    runOrder: 1,
+    configuration: { NotificationArn: topic.arn, CustomData: message },
+  };
+}
+
+function buildAction({ name, project, input, besides = [], output, variables = {} }: BuildStep) {
+  const primary = input ?? SOURCE_ARTIFACT;
   const environment = Object.entries(variables).map(([key, value]) => ({
     name: key,
     value,
@@ -104,10 +138,13 @@ function buildAction({ name, project, input, output, variables = {} }: BuildStep
     provider: "CodeBuild",
     version: "1",
     runOrder: 1,
-    inputArtifacts: [input ?? SOURCE_ARTIFACT],
+    // Its variables are asked for by its name.
+    namespace: name,
+    inputArtifacts: [primary, ...besides],
     ...(output && { outputArtifacts: [output] }),
     configuration: {
       ProjectName: project.name,
+      ...(besides.length && { PrimarySource: primary }),
       ...(environment.length && { EnvironmentVariables: JSON.stringify(environment) }),
     },
   };
@@ -116,6 +153,13 @@ function buildAction({ name, project, input, output, variables = {} }: BuildStep
 /** @throws Error in the user's words, where CodePipeline would refuse the pipeline */
 function checkLimits({ name, stages }: PipelineProps): void {
   const problems: string[] = [];
+  const names = stages.flatMap(({ steps }) => steps.map((step) => step.name));
+  const twice = names.find((one, index) => names.indexOf(one) < index);
+  if (twice) problems.push(`two actions are named ${twice}: their variables could not be told apart`);
+  const stageTwice = stages.find(
+    (one, index) => stages.findIndex((other) => other.name === one.name) < index,
+  );
+  if (stageTwice) problems.push(`two stages are named ${stageTwice.name}`);
   if (name.length > NAME_LIMITS.pipeline)
     problems.push(`its name has more than ${NAME_LIMITS.pipeline} characters`);
   if (stages.length + 1 > LIMITS.stages) {
@@ -129,12 +173,8 @@ function checkLimits({ name, stages }: PipelineProps): void {
         `stage ${stage.name} has ${stage.steps.length} actions, of at most ${LIMITS.actionsPerStage}: split its wave`,
       );
     }
-    const repeated = stage.steps.find(
-      (step, index) => stage.steps.findIndex((other) => other.name === step.name) < index,
-    );
-    if (repeated) problems.push(`stage ${stage.name} has two actions named ${repeated.name}`);
     for (const step of stage.steps) {
-      const long = Object.entries(buildAction(step).configuration).find(
+      const long = Object.entries(actionOf(step).configuration).find(
         ([, value]) => value.length > LIMITS.configurationValue,
       );
       if (long)

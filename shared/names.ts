@@ -52,3 +52,19 @@ export const accessNames = (project: string, environment: string) => ({
 /** The role that plans an environment and changes nothing. */
 export const planRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
   `arn:aws:iam::${account}:role/${accessNames(project, name).planRole}`;
+
+/** The role that deploys an environment. */
+export const deployRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
+  `arn:aws:iam::${account}:role/${accessNames(project, name).deployRole}`;
+
+/** What a plan's artifact holds, and what its action tells the actions after it. */
+export const PLAN_ARTIFACT = {
+  plan: "plan.tfplan",
+  /** The lock file of the providers that made the plan. */
+  providers: "providers.lock.hcl",
+  reviewText: "review.txt",
+  reviewJson: "review.json",
+  /** To be sourced by a shell: sets PLAN_VARIABLES. */
+  variables: "variables.sh",
+} as const;
+export const PLAN_VARIABLES = ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS"] as const;

@@ -1,20 +1,25 @@
 import type { Construct } from "constructs";
-import { roleArn } from "../modules/arns";
-import { Bucket } from "../modules/bucket";
-import { BuildProject } from "../modules/build-project";
+import { Bucket, type IBucket } from "../modules/bucket";
+import { BuildProject, type BuildProjectProps } from "../modules/build-project";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
-import { Pipeline } from "../modules/pipeline";
+import { type ApprovalStep, type BuildStep, Pipeline, variableOf } from "../modules/pipeline";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Source } from "../modules/source";
 import { StateBucket } from "../modules/state-bucket";
-import type { PipelineSettings } from "../settings";
-import { accessNames, deliveryNames } from "../shared/names";
+import { type ITopic, Topic } from "../modules/topic";
+import type { EnvironmentSettings, PipelineSettings } from "../settings";
+import { deliveryNames, deployRoleArn, PLAN_ARTIFACT, PLAN_VARIABLES, planRoleArn } from "../shared/names";
 
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
 
-/** Source, Build, then a stage a wave that deploys the wave's environments side by side. */
+/**
+ * Source; Build, which tests and synthesizes once; then for each wave Plan, Approve where somebody is to be asked, and
+ * Deploy, which applies exactly the plans that were approved. The environments of a wave go side by side.
+ */
 export class PipelineStack extends SlipwayStack {
+  private readonly state: StateBucket;
+
   constructor(scope: Construct, deployment: Deployment, pipeline: PipelineSettings) {
     const { settings } = deployment;
     const { account, region, project } = settings;
@@ -29,6 +34,9 @@ export class PipelineStack extends SlipwayStack {
     const artifacts = Bucket.fromName(delivery.artifactBucket, key);
     const common = { account, region, key, logRetentionDays: 365 };
 
+    const topic = Topic.fromArn(`arn:aws:sns:${region}:${account}:${delivery.topic}`, key);
+    this.state = new StateBucket(this, "state", settings);
+
     const source = new Source(this, "source", {
       ...common,
       project,
@@ -36,61 +44,136 @@ export class PipelineStack extends SlipwayStack {
       branch: pipeline.branch,
     });
 
-    const build = new BuildProject(this, "build", {
-      ...common,
-      name: `${name}-build`,
-      description: `Tests and builds ${project}`,
-      buildspec: {
-        version: 0.2,
-        phases: {
-          install: { commands: ["npm ci"] },
-          build: { commands: ["npm run lint", "npm run test:unit"] },
-        },
-        artifacts: { files: ["**/*"] },
-      },
-    });
+    const build = this.createBuild(name, common);
     artifacts.grantReadWrite(build.role);
+    const buildStep: BuildStep = { name: "build", project: build, output: "Build" };
 
-    const deploy = new BuildProject(this, "deploy", {
-      ...common,
-      name: `${name}-deploy`,
-      description: `Deploys the environments of ${name}`,
-      timeoutMinutes: 60,
-      buildspec: {
-        version: 0.2,
-        phases: { build: { commands: ['npm run deploy -- "$SLIPWAY_ENVIRONMENT"'] } },
-      },
-    });
-    artifacts.grantReadWrite(deploy.role);
-    const environments = pipeline.deploy.flat().map((environment) => settings.environments[environment]!);
-    new StateBucket(this, "state", settings).grantReadWrite(
-      deploy.role,
-      environments.map(({ name }) => name),
-    );
-    deploy.role.allow({
-      actions: ["sts:AssumeRole"],
-      resources: environments.map((environment) =>
-        roleArn(environment.account, accessNames(project, environment.name).deployRole),
-      ),
+    const waves = pipeline.deploy.flatMap((wave, index) => {
+      const number = pipeline.deploy.length > 1 ? `-${index + 1}` : "";
+      const environments = wave.map((environment) => settings.environments[environment]!);
+      const plans = environments.map((environment) =>
+        this.planStep(environment, { name, common, artifacts }),
+      );
+      const approvals = environments
+        .filter(({ approval }) => approval !== "never")
+        .map((environment) => approvalStep(environment, { pipeline: name, topic }));
+      const applies = environments.map((environment) =>
+        this.applyStep(environment, { name, common, artifacts }),
+      );
+      return [
+        { name: `Plan${number}`, steps: plans },
+        ...(approvals.length ? [{ name: `Approve${number}`, steps: approvals }] : []),
+        { name: `Deploy${number}`, steps: applies },
+      ];
     });
 
-    const waves = pipeline.deploy.map((wave, index) => ({
-      name: pipeline.deploy.length > 1 ? `Deploy-${index + 1}` : "Deploy",
-      steps: wave.map((environment) => ({
-        name: environment,
-        project: deploy,
-        input: "Build",
-        variables: { SLIPWAY_ENVIRONMENT: environment },
-      })),
-    }));
     const { name: deployed } = new Pipeline(this, "pipeline", {
       name,
       account,
       source,
-      stages: [{ name: "Build", steps: [{ name: "build", project: build, output: "Build" }] }, ...waves],
+      stages: [{ name: "Build", steps: [buildStep] }, ...waves],
       artifacts,
       key,
     });
     this.output("pipeline_name", deployed, "The pipeline");
   }
+
+  /** Tests the source, and synthesizes all stacks: what is planned and applied later is this, and nothing newer. */
+  private createBuild(pipeline: string, common: CommonProps): BuildProject {
+    return new BuildProject(this, "build", {
+      ...common,
+      name: `${pipeline}-build`,
+      description: `Tests and builds ${this.settings.project}`,
+      buildspec: {
+        version: 0.2,
+        phases: {
+          install: { commands: ["npm ci"] },
+          build: { commands: ["npm run lint", "npm run test:unit", "npm run synth"] },
+        },
+        artifacts: { files: ["**/*"] },
+      },
+    });
+  }
+
+  private planStep(
+    environment: EnvironmentSettings,
+    { name: pipeline, common, artifacts }: StepProps,
+  ): BuildStep {
+    const { name } = environment;
+    const plan = new BuildProject(this, `plan-${name}`, {
+      ...common,
+      name: physicalName("project", pipeline, "plan", name),
+      description: `Plans ${name}, and changes nothing`,
+      buildspec: {
+        version: 0.2,
+        env: { "exported-variables": PLAN_VARIABLES },
+        phases: {
+          build: {
+            commands: [`npm run --silent plan -- ${name} plan`, `. plan/${PLAN_ARTIFACT.variables}`],
+          },
+        },
+        artifacts: { files: ["**/*"], "base-directory": "plan" },
+      },
+    });
+    artifacts.grantReadWrite(plan.role);
+    this.state.grantRead(plan.role, [name]);
+    plan.role.allow({ actions: ["sts:AssumeRole"], resources: [planRoleArn(this.settings, environment)] });
+    return { name: planName(name), project: plan, input: "Build", output: planArtifact(name) };
+  }
+
+  private applyStep(
+    environment: EnvironmentSettings,
+    { name: pipeline, common, artifacts }: StepProps,
+  ): BuildStep {
+    const { name } = environment;
+    const apply = new BuildProject(this, `apply-${name}`, {
+      ...common,
+      name: physicalName("project", pipeline, "apply", name),
+      description: `Applies the approved plan of ${name}`,
+      timeoutMinutes: 60,
+      buildspec: {
+        version: 0.2,
+        phases: {
+          build: {
+            commands: [`npm run --silent apply -- ${name} "$CODEBUILD_SRC_DIR_${planArtifact(name)}"`],
+          },
+        },
+      },
+    });
+    artifacts.grantReadWrite(apply.role);
+    this.state.grantReadWrite(apply.role, [name]);
+    apply.role.allow({ actions: ["sts:AssumeRole"], resources: [deployRoleArn(this.settings, environment)] });
+    return {
+      name: `apply-${name}`,
+      project: apply,
+      input: "Build",
+      besides: [planArtifact(name)],
+      variables: { PLAN_SHA256: variableOf({ name: planName(name) }, "PLAN_SHA256") },
+    };
+  }
+}
+
+type CommonProps = Pick<BuildProjectProps, "account" | "region" | "key" | "logRetentionDays">;
+
+interface StepProps {
+  readonly name: string;
+  readonly common: CommonProps;
+  readonly artifacts: IBucket;
+}
+
+const planName = (environment: string) => `plan-${environment}`;
+
+/** Also the name of a shell's variable. */
+const planArtifact = (environment: string) => `Plan_${environment.replaceAll("-", "_")}`;
+
+function approvalStep(
+  { name }: EnvironmentSettings,
+  { pipeline, topic }: { readonly pipeline: string; readonly topic: ITopic },
+): ApprovalStep {
+  const of = (variable: string) => variableOf({ name: planName(name) }, variable);
+  return {
+    name: `approve-${name}`,
+    message: `${pipeline}: ${name}. ${of("PLAN_SUMMARY")} What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${of("PLAN_SHA256")}, and no other.`,
+    topic,
+  };
 }

@@ -133,6 +133,72 @@ describe("a pull request", () => {
   });
 });
 
+describe("a release", () => {
+  const copies = { plan: join(folder, "planning"), apply: join(folder, "applying") };
+  const plan = join(copies.plan, "plan");
+  /** A command of the pipeline, where its action would run it. */
+  const command = (name: keyof typeof copies, args: string[], more: Record<string, string> = {}) =>
+    run(process.execPath, [join(ROOT, "tools/run.mjs"), `tools/pipeline/${name}.ts`, ...args], {
+      cwd: copies[name],
+      env: { ...env, ...more },
+      onLine: () => {},
+    });
+  /** What the plan's action tells the actions after it. */
+  const variable = async (name: string) =>
+    (await execa("sh", ["-c", `. ./variables.sh && printf %s "$${name}"`], { cwd: plan })).stdout;
+
+  beforeAll(async () => {
+    writeFileSync(
+      join(folder, "terraform.tfvars"),
+      exampleText().replace("memory          = 256", "memory          = 512"),
+    );
+    await cdktf(["synth"], { cwd: folder, env, onLine: () => {} });
+    for (const copy of Object.values(copies)) {
+      cpSync(join(folder, "cdktf.out"), join(copy, "cdktf.out"), {
+        recursive: true,
+        filter: (path) => !path.includes(".terraform"),
+      });
+      cpSync(join(folder, "terraform.tfvars"), join(copy, "terraform.tfvars"));
+    }
+  });
+
+  test("is planned, and its plan read for who approves it", async () => {
+    const { exitCode, output: said } = await command("plan", ["dev", "plan"]);
+    expect({ exitCode, said }).toEqual({ exitCode: 0, said: expect.stringContaining("memory_size = 512") });
+    expect(await variable("PLAN_SHA256")).toMatch(/^[0-9a-f]{64}$/);
+    expect(await variable("PLAN_SUMMARY")).toBe("0 to add, 2 to change, 0 to destroy.");
+    expect(await variable("PLAN_RISKS")).toBe("none");
+  });
+
+  test("is not applied with another plan than the one that was approved", async () => {
+    const { exitCode, stderr } = await command("apply", ["dev", plan], { PLAN_SHA256: "0".repeat(64) });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(/not the plan that was approved.*Nothing was applied\./),
+    });
+    expect((await command("apply", ["dev", plan])).stderr).toMatch(/PLAN_SHA256 is not set/);
+  });
+
+  test("is applied as it was approved, and the next plan is empty", async () => {
+    const approved = { PLAN_SHA256: await variable("PLAN_SHA256") };
+    const applied = await command("apply", ["dev", plan], approved);
+    expect({ exitCode: applied.exitCode, said: applied.output }).toEqual({
+      exitCode: 0,
+      said: expect.stringContaining("0 added, 2 changed, 0 destroyed"),
+    });
+    expect((await command("plan", ["dev", "again"])).stdout).toMatch(/^Plan review: no changes\./);
+  });
+
+  test("whose plan is stale changes nothing, and says what to do", async () => {
+    const approved = { PLAN_SHA256: await variable("PLAN_SHA256") };
+    const { exitCode, stderr } = await command("apply", ["dev", plan], approved);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(/The plan is stale: dev has changed.*Release a new change/),
+    });
+  });
+});
+
 test("everything is destroyed in order, as the README says", async () => {
   await cdktf(["destroy", "*", "--parallelism", "2"], { cwd: folder, env, onLine: () => {} });
   const bootstrap = await run(

@@ -1,12 +1,12 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EnvironmentSettings, Settings } from "../../settings";
+import type { Settings } from "../../settings";
 import { planRoleArn } from "../../shared/names";
-import { type RunResult, run } from "../cdktf";
+import { run } from "../cdktf";
 import { inParallel } from "../parallel";
 import { projectRoot } from "../project";
-import { terraform } from "../toolchain";
+import { Stack, wordsOf } from "../stack";
 
 /** What came of planning an environment: a plan, a failure, or both where Terraform failed on its way. */
 export interface PlannedEnvironment {
@@ -42,74 +42,19 @@ export async function planEnvironments(
       onLine: () => {},
     });
     if (synth.exitCode !== 0) return [{ name: SYNTH, failure: wordsOf(synth) }];
-    const plans = Object.values(settings.environments).map(
-      (environment) =>
-        new EnvironmentPlan(
-          environment,
-          planRoleArn(settings, environment),
-          join(folder, "stacks", environment.name),
-        ),
-    );
+    const stacks = Object.values(settings.environments).map((environment) => ({
+      environment,
+      stack: new Stack(join(folder, "stacks", environment.name)),
+    }));
     // Where the provider has to be fetched, one does it, and the others find it.
-    const fetched = plans[0]?.initialize();
-    return await inParallel(plans, SIDE_BY_SIDE, async (plan) => {
+    const fetched = stacks[0]?.stack.initialize();
+    return await inParallel(stacks, SIDE_BY_SIDE, async ({ environment, stack }) => {
       await fetched;
-      const planned = await plan.make();
-      log(`${planned.name}: ${planned.failure ? "cannot be planned" : "planned"}`);
-      return planned;
+      const { json: plan, failure } = await stack.plan(planRoleArn(settings, environment));
+      log(`${environment.name}: ${failure ? "cannot be planned" : "planned"}`);
+      return { name: environment.name, plan, failure };
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** One environment's stack, synthesized, on its way to a plan. */
-class EnvironmentPlan {
-  private initialized?: Promise<RunResult>;
-
-  constructor(
-    private readonly environment: EnvironmentSettings,
-    private readonly role: string,
-    private readonly folder: string,
-  ) {}
-
-  initialize(): Promise<RunResult> {
-    this.initialized ??= this.terraform("init", "-input=false");
-    return this.initialized;
-  }
-
-  async make(): Promise<PlannedEnvironment> {
-    const { name } = this.environment;
-    const init = await this.initialize();
-    if (init.exitCode !== 0) return { name, failure: wordsOf(init) };
-    const file = "slipway.tfplan";
-    const plan = await this.terraform(
-      "plan",
-      "-input=false",
-      "-lock=false",
-      `-out=${file}`,
-      `-var=provider_role_arn=${this.role}`,
-    );
-    const failure = plan.exitCode === 0 ? {} : { failure: wordsOf(plan) };
-    // Terraform keeps what it had planned when it failed.
-    if (!existsSync(join(this.folder, file))) return { name, ...failure };
-    const show = await this.terraform("show", "-json", file);
-    if (show.exitCode !== 0) return { name, failure: wordsOf(show) };
-    return { name, plan: show.stdout, ...failure };
-  }
-
-  private async terraform(command: string, ...switches: string[]): Promise<RunResult> {
-    const { path } = await terraform();
-    return run(path, [command, ...switches, "-no-color"], {
-      cwd: this.folder,
-      env: { TF_IN_AUTOMATION: "1" },
-      onLine: () => {},
-    });
-  }
-}
-
-/** What a command says of its failure, without the frame that Terraform draws around it. */
-function wordsOf({ stderr, output, exitCode }: RunResult): string {
-  const said = (stderr.trim() || output.trim()).replace(/^[╷│╵] ?/gm, "").trim();
-  return said || `It ended with exit code ${exitCode}, and said nothing.`;
 }

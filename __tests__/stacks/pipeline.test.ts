@@ -1,0 +1,196 @@
+import { Bucket } from "../../modules/bucket";
+import { Key } from "../../modules/key";
+import { Pipeline, type PipelineProps } from "../../modules/pipeline";
+import { Source } from "../../modules/source";
+import type { Approval, Settings } from "../../settings";
+import { only, statements, synthesizeConstruct } from "../support/construct";
+import { exampleSettings } from "../support/settings";
+import { resourcesOf, synthesize } from "../support/synth";
+
+interface Action {
+  readonly name: string;
+  readonly category: string;
+  readonly run_order: number;
+  readonly namespace?: string;
+  readonly input_artifacts?: readonly string[];
+  readonly output_artifacts?: readonly string[];
+  readonly configuration: Readonly<Record<string, string>>;
+}
+
+async function pipelineStack(
+  deploy: readonly (readonly string[])[],
+  approvals: Readonly<Record<string, Approval>> = {},
+) {
+  const settings = await exampleSettings();
+  const environments = Object.fromEntries(
+    Object.entries(settings.environments).map(([name, environment]) => [
+      name,
+      { ...environment, approval: approvals[name] ?? environment.approval },
+    ]),
+  );
+  const pipelines: Settings["pipelines"] = { main: { name: "main", branch: "main", deploy } };
+  return synthesize({ ...settings, environments, pipelines })["pipeline-main"]!;
+}
+
+const stagesOf = (stack: Awaited<ReturnType<typeof pipelineStack>>) =>
+  (only(stack, "aws_codepipeline").stage as { name: string; action: Action[] }[]).map(({ name, action }) => ({
+    name,
+    actions: action,
+  }));
+const diagram = (stack: Awaited<ReturnType<typeof pipelineStack>>) =>
+  stagesOf(stack).map(({ name, actions }) => `${name}: ${actions.map((action) => action.name).join(", ")}`);
+
+test("plans, asks and deploys wave after wave", async () => {
+  expect(diagram(await pipelineStack([["dev"], ["prod"]]))).toEqual([
+    "Source: Source",
+    "Build: build",
+    "Plan-1: plan-dev",
+    "Deploy-1: apply-dev",
+    "Plan-2: plan-prod",
+    "Approve-2: approve-prod",
+    "Deploy-2: apply-prod",
+  ]);
+});
+
+test("plans a wave's environments side by side, asks for those that want it, and deploys them side by side", async () => {
+  const stack = await pipelineStack([["dev", "prod"]]);
+  expect(diagram(stack)).toEqual([
+    "Source: Source",
+    "Build: build",
+    "Plan: plan-dev, plan-prod",
+    "Approve: approve-prod",
+    "Deploy: apply-dev, apply-prod",
+  ]);
+  for (const { actions } of stagesOf(stack))
+    for (const { run_order = 1 } of actions) expect(run_order).toBe(1);
+});
+
+test("asks nobody where approval is never, and somebody where it is risky, too", async () => {
+  expect(diagram(await pipelineStack([["dev"], ["prod"]], { prod: "never" })).join()).not.toContain(
+    "Approve",
+  );
+  expect(diagram(await pipelineStack([["dev"]], { dev: "risky" }))).toContain("Approve: approve-dev");
+});
+
+test("applies the plan that was approved: its artifact, and the hash that its action told", async () => {
+  const actions = stagesOf(await pipelineStack([["dev"], ["prod"]])).flatMap((stage) => stage.actions);
+  const find = (name: string) => actions.find((action) => action.name === name)!;
+  expect(find("plan-prod")).toMatchObject({
+    namespace: "plan-prod",
+    input_artifacts: ["Build"],
+    output_artifacts: ["Plan_prod"],
+  });
+  expect(find("apply-prod").input_artifacts).toEqual(["Build", "Plan_prod"]);
+  expect(find("apply-prod").configuration.PrimarySource).toBe("Build");
+  expect(JSON.parse(find("apply-prod").configuration.EnvironmentVariables!)).toEqual([
+    { name: "PLAN_SHA256", value: "#{plan-prod.PLAN_SHA256}", type: "PLAINTEXT" },
+  ]);
+  const { configuration } = find("approve-prod");
+  expect(configuration.CustomData).toContain("#{plan-prod.PLAN_SUMMARY}");
+  expect(configuration.CustomData).toContain("#{plan-prod.PLAN_SHA256}");
+  expect(configuration.NotificationArn).toBe("arn:aws:sns:eu-west-1:111111111111:hello-notifications");
+});
+
+test("exports what the approval tells and the apply checks", async () => {
+  const projects = resourcesOf(await pipelineStack([["prod"]])).filter(
+    ({ type }) => type === "aws_codebuild_project",
+  );
+  const specOf = (name: string) =>
+    JSON.parse(
+      (
+        projects.find(({ properties }) => properties.name === name)!.properties.source as {
+          buildspec: string;
+        }
+      ).buildspec,
+    );
+  expect(specOf("hello-main-plan-prod")).toMatchObject({
+    env: { "exported-variables": ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS"] },
+    phases: { build: { commands: ["npm run --silent plan -- prod plan", ". plan/variables.sh"] } },
+    artifacts: { "base-directory": "plan" },
+  });
+  expect(specOf("hello-main-apply-prod").phases.build.commands).toEqual([
+    'npm run --silent apply -- prod "$CODEBUILD_SRC_DIR_Plan_prod"',
+  ]);
+});
+
+test("gives each environment's actions roles of their own: the plan's reads, the apply's writes, neither another's", async () => {
+  const stack = await pipelineStack([["dev"], ["prod"]]);
+  const allowed = (project: string) =>
+    resourcesOf(stack)
+      .filter(({ type, id }) => type === "aws_iam_role_policy" && id.startsWith(project))
+      .flatMap(({ properties }) => statements(properties))
+      .flatMap(({ Action, Resource }) =>
+        [Action].flat().flatMap((action) => [Resource].flat().map((resource) => `${action} ${resource}`)),
+      )
+      .filter((line) => /^sts:|-state-/.test(line));
+  const state = "arn:aws:s3:::hello-state-111111111111-eu-west-1";
+  expect(allowed("plan-dev_")).toEqual([
+    `s3:ListBucket ${state}`,
+    `s3:GetObject ${state}/dev.tfstate`,
+    "sts:AssumeRole arn:aws:iam::222222222222:role/hello-dev-plan",
+  ]);
+  expect(allowed("apply-prod_")).toEqual([
+    `s3:ListBucket ${state}`,
+    ...["Get", "Put", "Delete"].flatMap((verb) => [
+      `s3:${verb}Object ${state}/prod.tfstate`,
+      `s3:${verb}Object ${state}/prod.tfstate.tflock`,
+    ]),
+    "sts:AssumeRole arn:aws:iam::333333333333:role/hello-prod-deploy",
+  ]);
+  expect(allowed("build_")).toEqual([]);
+});
+
+describe("fails at synth", () => {
+  const settingsKey = {
+    alias: "alias/k",
+    description: "A key",
+    account: "111111111111",
+    region: "eu-west-1",
+  };
+  const topic = { arn: "arn:aws:sns:eu-west-1:111111111111:t", grantPublish: () => {} };
+  const build = (stages: PipelineProps["stages"]) =>
+    synthesizeConstruct((scope) => {
+      const key = new Key(scope, "key", settingsKey);
+      const artifacts = new Bucket(scope, "artifacts", { name: "artifacts", key });
+      const source = new Source(scope, "source", {
+        project: "hello",
+        account: "111111111111",
+        region: "eu-west-1",
+        branch: "main",
+        source: { provider: "codecommit", repository: "hello" },
+      });
+      new Pipeline(scope, "pipeline", { name: "p", account: "111111111111", source, stages, artifacts, key });
+    });
+  const approval = (name: string, message = "ok?") => ({ name, message, topic });
+
+  test.each<[string, PipelineProps["stages"], RegExp]>([
+    [
+      "when two stages share a name",
+      [
+        { name: "Ask", steps: [approval("a")] },
+        { name: "Ask", steps: [approval("b")] },
+      ],
+      /two stages are named Ask/,
+    ],
+    [
+      "when two actions share a name, also in two stages",
+      [
+        { name: "One", steps: [approval("a")] },
+        { name: "Two", steps: [approval("a")] },
+      ],
+      /two actions are named a/,
+    ],
+    [
+      "when an approval's message is longer than CodePipeline takes",
+      [{ name: "Ask", steps: [approval("a", "x".repeat(1001))] }],
+      /action a: CustomData has more than 1000 characters/,
+    ],
+    [
+      "when there are more stages than CodePipeline takes",
+      Array.from({ length: 50 }, (_, index) => ({ name: `S${index}`, steps: [approval(`a${index}`)] })),
+      /51 stages, of at most 50/,
+    ],
+  ])("%s", (_, stages, message) => {
+    expect(() => build(stages)).toThrow(message);
+  });
+});

@@ -1,0 +1,29 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type EnvironmentSettings, readSettings, type Settings } from "../../settings";
+import { projectRoot, UserError } from "../project";
+
+/** Where `cdktf synth` puts the stacks. */
+const STACKS = "cdktf.out/stacks";
+
+/**
+ * The environment that a command of the pipeline works on, and its synthesized stack's folder.
+ *
+ * @throws UserError where there is no such environment, or nothing was synthesized
+ */
+export async function readEnvironment(
+  name: string,
+): Promise<{ settings: Settings; environment: EnvironmentSettings; folder: string }> {
+  const settings = await readSettings("terraform.tfvars", {
+    cacheFolder: join(projectRoot(), ".slipway/cache"),
+  });
+  const environment = Object.hasOwn(settings.environments, name) ? settings.environments[name] : undefined;
+  if (!environment)
+    throw new UserError(
+      `There is no environment ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.environments).join(", ")}.`,
+    );
+  const folder = join(process.cwd(), STACKS, name);
+  if (!existsSync(folder))
+    throw new UserError(`The stack of ${name} is not in ${STACKS}: synthesize it first, with npm run synth.`);
+  return { settings, environment, folder };
+}
