@@ -53,6 +53,10 @@ const project = (displayName, testMatch) => ({
 
 // "unit" needs nothing but Node; "real" runs Terraform, the AWS provider and Local AWS.
 module.exports = {
+  // For `npm run test:report`, whose files CodeBuild shows as reports.
+  coverageDirectory: "<rootDir>/.slipway/reports",
+  coverageProvider: "v8",
+  coverageReporters: ["text-summary", "clover"],
   projects: [
     project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),
     project("real", ["<rootDir>/__tests__/**/*.real.ts"]),

@@ -1,7 +1,9 @@
 import { CodebuildProject, type CodebuildProjectConfig } from "@cdktf/provider-aws/lib/codebuild-project";
+import { CodebuildReportGroup } from "@cdktf/provider-aws/lib/codebuild-report-group";
 import type { TerraformCount } from "cdktf";
 import { Construct } from "constructs";
 import { OUTPUT_ARCHIVE } from "../shared/names";
+import type { IBucket } from "./bucket";
 import { Role } from "./iam";
 import type { IKey } from "./key";
 import { LogGroup } from "./logs";
@@ -19,7 +21,18 @@ export interface Buildspec {
     readonly install?: Phase;
     readonly build: Phase;
   };
-  readonly artifacts?: { readonly files: readonly string[]; readonly "base-directory"?: string };
+  readonly reports?: Readonly<
+    Record<
+      string,
+      { readonly files: readonly string[]; readonly "base-directory": string; readonly "file-format": string }
+    >
+  >;
+  readonly cache?: { readonly paths: readonly string[] };
+  readonly artifacts?: {
+    readonly files: readonly string[];
+    readonly "base-directory"?: string;
+    readonly "enable-symlinks"?: "yes";
+  };
 }
 
 interface Phase {
@@ -28,6 +41,15 @@ interface Phase {
 
 /** Named, because what an image takes by default changes with time. */
 const RUNTIMES = { nodejs: 22 };
+
+/** What a build tells in the console beside its log. */
+export interface Report {
+  readonly name: string;
+  readonly type: "TEST" | "CODE_COVERAGE";
+  readonly format: "JUNITXML" | "CLOVERXML";
+  readonly folder: string;
+  readonly file: string;
+}
 
 /** Where a build gets what it works on, and where it leaves what it makes. */
 export type BuildSource =
@@ -59,6 +81,10 @@ export interface BuildProjectProps {
   readonly buildspec: Buildspec;
   /** @default - the pipeline that runs it */
   readonly source?: BuildSource;
+  /** @default - none */
+  readonly reports?: readonly Report[];
+  /** Where npm keeps what it fetched, from one build to the next. @default - nowhere */
+  readonly cache?: IBucket;
   /** How many projects there are: 0 or 1, where that shows only when it is deployed. @default - one */
   readonly count?: TerraformCount;
   /** @default 30 */
@@ -89,6 +115,9 @@ export class BuildProject extends Construct {
       sourceAccount: props.account,
     });
     this.logs.grantWrite(this.role);
+    const reports = this.createReports(props);
+    const cache = `cache/${props.name}`;
+    props.cache?.grantReadWrite(this.role, `${cache}/`);
     this.project = new CodebuildProject(this, "project", {
       name: props.name,
       description: props.description,
@@ -97,8 +126,17 @@ export class BuildProject extends Construct {
       buildTimeout: props.timeoutMinutes ?? 30,
       ...sourceAndArtifacts(
         props.source ?? { from: "pipeline" },
-        JSON.stringify(withRuntimes(props.buildspec), null, 2),
+        JSON.stringify(
+          withRuntimes({
+            ...props.buildspec,
+            ...reports,
+            ...(props.cache && { cache: { paths: [NPM_CACHE] } }),
+          }),
+          null,
+          2,
+        ),
       ),
+      ...(props.cache && { cache: { type: "S3", location: `${props.cache.name}/${cache}` } }),
       environment: {
         type: "LINUX_CONTAINER",
         computeType: "BUILD_GENERAL1_MEDIUM",
@@ -114,7 +152,34 @@ export class BuildProject extends Construct {
       ? `arn:aws:codebuild:${props.region}:${props.account}:project/${props.name}`
       : this.project.arn;
   }
+
+  /** Groups for the reports, and what a buildspec says of them. */
+  private createReports({ name, reports = [] }: BuildProjectProps): Pick<Buildspec, "reports"> {
+    const entries = reports.map(({ name: report, type, format, folder, file }) => {
+      const { arn } = new CodebuildReportGroup(this, `report-${report}`, {
+        name: physicalName("reportGroup", name, report),
+        type,
+        exportConfig: { type: "NO_EXPORT" },
+        // Reports are of builds that are over: nothing to stop a destroy for.
+        deleteReports: true,
+      });
+      this.role.allow({
+        actions: [
+          "codebuild:BatchPutCodeCoverages",
+          "codebuild:BatchPutTestCases",
+          "codebuild:CreateReport",
+          "codebuild:UpdateReport",
+        ],
+        resources: [arn],
+      });
+      return [arn, { files: [file], "base-directory": folder, "file-format": format }] as const;
+    });
+    return entries.length ? { reports: Object.fromEntries(entries) } : {};
+  }
 }
+
+/** Where npm keeps what it fetched, in CodeBuild's image. */
+const NPM_CACHE = "/root/.npm/**/*";
 
 /** The source, and where its results go: the parts of a project that belong together. */
 function sourceAndArtifacts(

@@ -11,6 +11,7 @@ export const NAME_LIMITS = {
   bucket: 63,
   pipeline: 100,
   project: 150,
+  reportGroup: 128,
   queue: 80,
   codeDeploy: 100,
 } as const;

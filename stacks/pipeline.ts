@@ -1,6 +1,6 @@
 import type { Construct } from "constructs";
 import { Bucket, type IBucket } from "../modules/bucket";
-import { BuildProject, type BuildProjectProps } from "../modules/build-project";
+import { BuildProject, type BuildProjectProps, type Report } from "../modules/build-project";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
 import { type ApprovalStep, type BuildStep, Pipeline, variableOf } from "../modules/pipeline";
@@ -14,7 +14,7 @@ import { deliveryNames, deployRoleArn, PLAN_ARTIFACT, PLAN_VARIABLES, planRoleAr
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
 
 /**
- * Source; Build, which tests and synthesizes once; then for each wave Plan, Approve where somebody is to be asked, and
+ * Source; Install; Build, which checks, tests and synthesizes once, side by side; then for each wave Plan, Approve where somebody is to be asked, and
  * Deploy, which applies exactly the plans that were approved. The environments of a wave go side by side.
  */
 export class PipelineStack extends SlipwayStack {
@@ -44,22 +44,39 @@ export class PipelineStack extends SlipwayStack {
       branch: pipeline.branch,
     });
 
-    const build = this.createBuild(name, common);
-    artifacts.grantReadWrite(build.role);
-    const buildStep: BuildStep = { name: "build", project: build, output: "Build" };
+    const props: StepProps = { name, common, artifacts };
+    const install = this.buildStep("install", props, {
+      description: "Fetches what the others need",
+      commands: ["npm ci"],
+      output: "Install",
+      cache: artifacts,
+    });
+    const lint = this.buildStep("lint", props, {
+      description: "Checks style and types",
+      commands: ["npm run lint"],
+      input: "Install",
+    });
+    const test = this.buildStep("test", props, {
+      description: "Tests, and reports",
+      commands: ["npm run test:report"],
+      input: "Install",
+      reports: REPORTS,
+    });
+    const synth = this.buildStep("synth", props, {
+      description: "Synthesizes all stacks, once",
+      commands: ["npm run synth"],
+      input: "Install",
+      output: "Build",
+    });
 
     const waves = pipeline.deploy.flatMap((wave, index) => {
       const number = pipeline.deploy.length > 1 ? `-${index + 1}` : "";
       const environments = wave.map((environment) => settings.environments[environment]!);
-      const plans = environments.map((environment) =>
-        this.planStep(environment, { name, common, artifacts }),
-      );
+      const plans = environments.map((environment) => this.planStep(environment, props));
       const approvals = environments
         .filter(({ approval }) => approval !== "never")
         .map((environment) => approvalStep(environment, { pipeline: name, topic }));
-      const applies = environments.map((environment) =>
-        this.applyStep(environment, { name, common, artifacts }),
-      );
+      const applies = environments.map((environment) => this.applyStep(environment, props));
       return [
         { name: `Plan${number}`, steps: plans },
         ...(approvals.length ? [{ name: `Approve${number}`, steps: approvals }] : []),
@@ -71,28 +88,38 @@ export class PipelineStack extends SlipwayStack {
       name,
       account,
       source,
-      stages: [{ name: "Build", steps: [buildStep] }, ...waves],
+      stages: [
+        { name: "Install", steps: [install] },
+        { name: "Build", steps: [lint, test, synth] },
+        ...waves,
+      ],
       artifacts,
       key,
     });
     this.output("pipeline_name", deployed, "The pipeline");
   }
 
-  /** Tests the source, and synthesizes all stacks: what is planned and applied later is this, and nothing newer. */
-  private createBuild(pipeline: string, common: CommonProps): BuildProject {
-    return new BuildProject(this, "build", {
+  /** An action that runs scripts of this repository, on the source or on what an action before it left. */
+  private buildStep(
+    step: string,
+    { name: pipeline, common, artifacts }: StepProps,
+    { description, commands, input, output, reports, cache }: BuildStepProps,
+  ): BuildStep {
+    const project = new BuildProject(this, step, {
       ...common,
-      name: `${pipeline}-build`,
-      description: `Tests and builds ${this.settings.project}`,
+      name: physicalName("project", pipeline, step),
+      description,
+      reports,
+      cache,
       buildspec: {
         version: 0.2,
-        phases: {
-          install: { commands: ["npm ci"] },
-          build: { commands: ["npm run lint", "npm run test:unit", "npm run synth"] },
-        },
-        artifacts: { files: ["**/*"] },
+        phases: { build: { commands } },
+        // npm's commands are links.
+        ...(output && { artifacts: { files: ["**/*"], "enable-symlinks": "yes" } }),
       },
     });
+    artifacts.grantReadWrite(project.role);
+    return { name: step, project, input, output };
   }
 
   private planStep(
@@ -151,6 +178,25 @@ export class PipelineStack extends SlipwayStack {
       variables: { PLAN_SHA256: variableOf({ name: planName(name) }, "PLAN_SHA256") },
     };
   }
+}
+
+/** What `npm run test:report` leaves. */
+const REPORTS: readonly Report[] = [
+  { name: "unit", type: "TEST", format: "JUNITXML", folder: ".slipway/reports", file: "unit.xml" },
+  {
+    name: "coverage",
+    type: "CODE_COVERAGE",
+    format: "CLOVERXML",
+    folder: ".slipway/reports",
+    file: "clover.xml",
+  },
+];
+
+interface BuildStepProps
+  extends Pick<BuildProjectProps, "reports" | "cache">,
+    Pick<BuildStep, "input" | "output"> {
+  readonly description: string;
+  readonly commands: readonly string[];
 }
 
 type CommonProps = Pick<BuildProjectProps, "account" | "region" | "key" | "logRetentionDays">;

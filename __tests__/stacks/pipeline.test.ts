@@ -1,10 +1,12 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Bucket } from "../../modules/bucket";
 import { Key } from "../../modules/key";
 import { Pipeline, type PipelineProps } from "../../modules/pipeline";
 import { Source } from "../../modules/source";
 import type { Approval, Settings } from "../../settings";
 import { only, statements, synthesizeConstruct } from "../support/construct";
-import { exampleSettings } from "../support/settings";
+import { exampleSettings, ROOT } from "../support/settings";
 import { resourcesOf, synthesize } from "../support/synth";
 
 interface Action {
@@ -43,7 +45,8 @@ const diagram = (stack: Awaited<ReturnType<typeof pipelineStack>>) =>
 test("plans, asks and deploys wave after wave", async () => {
   expect(diagram(await pipelineStack([["dev"], ["prod"]]))).toEqual([
     "Source: Source",
-    "Build: build",
+    "Install: install",
+    "Build: lint, test, synth",
     "Plan-1: plan-dev",
     "Deploy-1: apply-dev",
     "Plan-2: plan-prod",
@@ -56,7 +59,8 @@ test("plans a wave's environments side by side, asks for those that want it, and
   const stack = await pipelineStack([["dev", "prod"]]);
   expect(diagram(stack)).toEqual([
     "Source: Source",
-    "Build: build",
+    "Install: install",
+    "Build: lint, test, synth",
     "Plan: plan-dev, plan-prod",
     "Approve: approve-prod",
     "Deploy: apply-dev, apply-prod",
@@ -113,6 +117,37 @@ test("exports what the approval tells and the apply checks", async () => {
   ]);
 });
 
+test("shows the tests' results and coverage as reports, in groups that only the tests write to", async () => {
+  const stack = await pipelineStack([["dev"]]);
+  const groups = resourcesOf(stack).filter(({ type }) => type === "aws_codebuild_report_group");
+  expect(groups.map(({ properties }) => [properties.name, properties.type])).toEqual([
+    ["hello-main-test-coverage", "CODE_COVERAGE"],
+    ["hello-main-test-unit", "TEST"],
+  ]);
+  const [test] = resourcesOf(stack).filter(({ properties }) => properties.name === "hello-main-test");
+  const { reports } = JSON.parse((test!.properties.source as { buildspec: string }).buildspec);
+  expect(Object.values(reports)).toEqual([
+    { files: ["unit.xml"], "base-directory": ".slipway/reports", "file-format": "JUNITXML" },
+    { files: ["clover.xml"], "base-directory": ".slipway/reports", "file-format": "CLOVERXML" },
+  ]);
+  const writers = resourcesOf(stack).filter(
+    ({ type, properties }) =>
+      type === "aws_iam_role_policy" && String(properties.policy).includes("codebuild:CreateReport"),
+  );
+  expect(writers.map(({ id }) => id.split("_")[0])).toEqual(["test"]);
+});
+
+test("runs commands that are scripts of this repository", async () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const specs = resourcesOf(await pipelineStack([["dev"], ["prod"]]))
+    .filter(({ type }) => type === "aws_codebuild_project")
+    .map(({ properties }) => JSON.parse((properties.source as { buildspec: string }).buildspec));
+  const commands = specs.flatMap(({ phases }) => phases.build.commands as string[]);
+  const named = commands.flatMap((command) => /^npm run (?:--silent )?([\w:]+)/.exec(command)?.[1] ?? []);
+  expect(new Set(named)).toEqual(new Set(["lint", "test:report", "synth", "plan", "apply"]));
+  for (const script of named) expect(scripts).toHaveProperty([script]);
+});
+
 test("gives each environment's actions roles of their own: the plan's reads, the apply's writes, neither another's", async () => {
   const stack = await pipelineStack([["dev"], ["prod"]]);
   const allowed = (project: string) =>
@@ -137,7 +172,7 @@ test("gives each environment's actions roles of their own: the plan's reads, the
     ]),
     "sts:AssumeRole arn:aws:iam::333333333333:role/hello-prod-deploy",
   ]);
-  expect(allowed("build_")).toEqual([]);
+  for (const project of ["install_", "lint_", "test_", "synth_"]) expect(allowed(project)).toEqual([]);
 });
 
 describe("fails at synth", () => {
