@@ -43,6 +43,8 @@ export const variableOf = (step: Pick<BuildStep, "name">, variable: string) => `
 /** A stage: its steps run side by side. */
 export interface Stage {
   readonly name: string;
+  /** What a variable must be; else the stage is skipped. @default - it is never skipped */
+  readonly onlyIf?: { readonly variable: string; readonly is: string };
   readonly steps: readonly (BuildStep | ApprovalStep)[];
 }
 
@@ -89,7 +91,11 @@ export class Pipeline extends Construct {
       ],
       stage: [
         { name: "Source", action: [sourceAction(props.source)] },
-        ...props.stages.map(({ name, steps }) => ({ name, action: steps.map(actionOf) })),
+        ...props.stages.map(({ name, onlyIf, steps }) => ({
+          name,
+          action: steps.map(actionOf),
+          ...(onlyIf && { beforeEntry: skipUnless(onlyIf) }),
+        })),
       ],
       dependsOn: role.ready,
     }).name;
@@ -108,6 +114,20 @@ function sourceAction(source: Source) {
     configuration: source.configuration,
   };
 }
+
+/** A stage whose rule does not hold is skipped (user guide, "VariableCheck"). */
+const skipUnless = ({ variable, is }: NonNullable<Stage["onlyIf"]>) => ({
+  condition: {
+    result: "SKIP",
+    rule: [
+      {
+        name: "only-if",
+        ruleTypeId: { category: "Rule", owner: "AWS", provider: "VariableCheck", version: "1" },
+        configuration: { Variable: variable, Value: is, Operator: "EQ" },
+      },
+    ],
+  },
+});
 
 const actionOf = (step: BuildStep | ApprovalStep) =>
   "project" in step ? buildAction(step) : approvalAction(step);

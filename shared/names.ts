@@ -67,4 +67,4 @@ export const PLAN_ARTIFACT = {
   /** To be sourced by a shell: sets PLAN_VARIABLES. */
   variables: "variables.sh",
 } as const;
-export const PLAN_VARIABLES = ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS"] as const;
+export const PLAN_VARIABLES = ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS", "PLAN_IS_RISKY"] as const;

@@ -3,12 +3,12 @@ import { Bucket, type IBucket } from "../modules/bucket";
 import { BuildProject, type BuildProjectProps, type Report } from "../modules/build-project";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
-import { type ApprovalStep, type BuildStep, Pipeline, variableOf } from "../modules/pipeline";
+import { type ApprovalStep, type BuildStep, Pipeline, type Stage, variableOf } from "../modules/pipeline";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Source } from "../modules/source";
 import { StateBucket } from "../modules/state-bucket";
 import { type ITopic, Topic } from "../modules/topic";
-import type { EnvironmentSettings, PipelineSettings } from "../settings";
+import type { Approval, EnvironmentSettings, PipelineSettings } from "../settings";
 import { deliveryNames, deployRoleArn, PLAN_ARTIFACT, PLAN_VARIABLES, planRoleArn } from "../shared/names";
 
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
@@ -73,13 +73,20 @@ export class PipelineStack extends SlipwayStack {
       const number = pipeline.deploy.length > 1 ? `-${index + 1}` : "";
       const environments = wave.map((environment) => settings.environments[environment]!);
       const plans = environments.map((environment) => this.planStep(environment, props));
-      const approvals = environments
-        .filter(({ approval }) => approval !== "never")
-        .map((environment) => approvalStep(environment, { pipeline: name, topic }));
+      const asked = (approval: Approval) =>
+        environments
+          .filter((environment) => environment.approval === approval)
+          .map((environment) => approvalStep(environment, { pipeline: name, topic }));
       const applies = environments.map((environment) => this.applyStep(environment, props));
       return [
         { name: `Plan${number}`, steps: plans },
-        ...(approvals.length ? [{ name: `Approve${number}`, steps: approvals }] : []),
+        ...(asked("always").length ? [{ name: `Approve${number}`, steps: asked("always") }] : []),
+        // A stage is skipped as a whole, so each has its own.
+        ...asked("risky").map((step) => ({
+          name: `Approve${number}-${step.environment}`,
+          onlyIf: step.risky,
+          steps: [step],
+        })),
         { name: `Deploy${number}`, steps: applies },
       ];
     });
@@ -215,10 +222,12 @@ const planArtifact = (environment: string) => `Plan_${environment.replaceAll("-"
 function approvalStep(
   { name }: EnvironmentSettings,
   { pipeline, topic }: { readonly pipeline: string; readonly topic: ITopic },
-): ApprovalStep {
+): ApprovalStep & { readonly environment: string; readonly risky: Stage["onlyIf"] } {
   const of = (variable: string) => variableOf({ name: planName(name) }, variable);
   return {
     name: `approve-${name}`,
+    environment: name,
+    risky: { variable: of("PLAN_IS_RISKY"), is: "yes" },
     message: `${pipeline}: ${name}. ${of("PLAN_SUMMARY")} What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${of("PLAN_SHA256")}, and no other.`,
     topic,
   };

@@ -168,6 +168,7 @@ describe("a release", () => {
     expect(await variable("PLAN_SHA256")).toMatch(/^[0-9a-f]{64}$/);
     expect(await variable("PLAN_SUMMARY")).toBe("0 to add, 2 to change, 0 to destroy.");
     expect(await variable("PLAN_RISKS")).toBe("none");
+    expect(await variable("PLAN_IS_RISKY")).toBe("no");
   });
 
   test("is not applied with another plan than the one that was approved", async () => {

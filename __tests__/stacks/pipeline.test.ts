@@ -69,11 +69,34 @@ test("plans a wave's environments side by side, asks for those that want it, and
     for (const { run_order = 1 } of actions) expect(run_order).toBe(1);
 });
 
-test("asks nobody where approval is never, and somebody where it is risky, too", async () => {
+test("asks nobody where approval is never", async () => {
   expect(diagram(await pipelineStack([["dev"], ["prod"]], { prod: "never" })).join()).not.toContain(
     "Approve",
   );
-  expect(diagram(await pipelineStack([["dev"]], { dev: "risky" }))).toContain("Approve: approve-dev");
+});
+
+test("asks where approval is risky only if the plan is, each environment by itself", async () => {
+  const stack = await pipelineStack([["dev", "prod"]], { dev: "risky", prod: "risky" });
+  expect(diagram(stack)).toEqual(
+    expect.arrayContaining(["Approve-dev: approve-dev", "Approve-prod: approve-prod"]),
+  );
+  const stages = only(stack, "aws_codepipeline").stage as { name: string; before_entry?: object }[];
+  expect(stages.find(({ name }) => name === "Approve-prod")!.before_entry).toEqual({
+    condition: {
+      result: "SKIP",
+      rule: [
+        {
+          name: "only-if",
+          rule_type_id: { category: "Rule", owner: "AWS", provider: "VariableCheck", version: "1" },
+          configuration: { Variable: "#{plan-prod.PLAN_IS_RISKY}", Value: "yes", Operator: "EQ" },
+        },
+      ],
+    },
+  });
+  expect(stages.filter(({ before_entry }) => before_entry)).toHaveLength(2);
+  expect(diagram(await pipelineStack([["dev", "prod"]], { dev: "risky" }))).toEqual(
+    expect.arrayContaining(["Approve: approve-prod", "Approve-dev: approve-dev"]),
+  );
 });
 
 test("applies the plan that was approved: its artifact, and the hash that its action told", async () => {
@@ -108,7 +131,7 @@ test("exports what the approval tells and the apply checks", async () => {
       ).buildspec,
     );
   expect(specOf("hello-main-plan-prod")).toMatchObject({
-    env: { "exported-variables": ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS"] },
+    env: { "exported-variables": ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS", "PLAN_IS_RISKY"] },
     phases: { build: { commands: ["npm run --silent plan -- prod plan", ". plan/variables.sh"] } },
     artifacts: { "base-directory": "plan" },
   });

@@ -44,13 +44,17 @@ runCommand(async () => {
 
 const sha256 = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
-/** Assignments for a shell: the words are the plan's and hostile, so each is one quoted word. */
+/**
+ * Assignments for a shell. That something drifted is no risk of the plan's: it only sets right what was configured.
+ * The words are the plan's and hostile, so each is one quoted word.
+ */
 function variables(reviewed: Review, hash: string): string {
   const summary = plainText(verdict(reviewed)).slice(0, LONGEST_SUMMARY);
   const assignments = {
     PLAN_SHA256: hash,
     PLAN_SUMMARY: summary,
     PLAN_RISKS: reviewed.risks.join(",") || "none",
+    PLAN_IS_RISKY: reviewed.risks.some((risk) => risk !== "drift") ? "yes" : "no",
   };
   return Object.entries(assignments)
     .map(([key, value]) => `export ${key}='${value.replaceAll("'", "'\\''")}'\n`)
