@@ -12,6 +12,7 @@ export const NAME_LIMITS = {
   pipeline: 100,
   project: 150,
   reportGroup: 128,
+  eventRule: 64,
   queue: 80,
   codeDeploy: 100,
 } as const;

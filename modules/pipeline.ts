@@ -81,7 +81,7 @@ export class Pipeline extends Construct {
       resources: [...projects],
     });
 
-    this.name = new Codepipeline(this, "pipeline", {
+    const pipeline = new Codepipeline(this, "pipeline", {
       name: props.name,
       roleArn: role.arn,
       pipelineType: "V2",
@@ -98,7 +98,9 @@ export class Pipeline extends Construct {
         })),
       ],
       dependsOn: role.ready,
-    }).name;
+    });
+    this.name = pipeline.name;
+    props.source.startOnPush({ name: props.name, arn: pipeline.arn });
   }
 }
 

@@ -1,3 +1,5 @@
+import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
+import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
 import { CodestarconnectionsConnection } from "@cdktf/provider-aws/lib/codestarconnections-connection";
 import { DataAwsSecretsmanagerSecretVersion } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-version";
 import { DataAwsSecretsmanagerSecretVersions } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-versions";
@@ -5,7 +7,8 @@ import { Fn, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { SourceSettings } from "../settings";
 import { tokenSecretName } from "../shared/names";
-import type { Grantee } from "./iam";
+import { type Grantee, Role } from "./iam";
+import { physicalName } from "./naming";
 
 export interface SourceProps {
   readonly project: string;
@@ -65,10 +68,44 @@ export class Source extends Construct {
         this.configuration = {
           RepositoryName: source.repository,
           BranchName: branch,
-          PollForSourceChanges: "true",
+          // `startOnPush` makes it start at once, and for nothing else.
+          PollForSourceChanges: "false",
         };
       }
     }
+  }
+
+  /** Starts a pipeline with each push, where the provider does not do so by itself. */
+  startOnPush(pipeline: { readonly name: string; readonly arn: string }): void {
+    const { source, branch, region, account } = this.props;
+    if (source.provider !== "codecommit") return;
+    const rule = new CloudwatchEventRule(this, "pushed", {
+      name: physicalName("eventRule", pipeline.name, "pushed"),
+      description: `Starts ${pipeline.name} when ${branch} of ${source.repository} is pushed to`,
+      eventPattern: JSON.stringify({
+        source: ["aws.codecommit"],
+        "detail-type": ["CodeCommit Repository State Change"],
+        resources: [repositoryArn({ region, account, repository: source.repository })],
+        detail: {
+          event: ["referenceCreated", "referenceUpdated"],
+          referenceType: ["branch"],
+          referenceName: [branch],
+        },
+      }),
+    });
+    const role = new Role(this, "start-role", {
+      name: physicalName("iamRole", pipeline.name, "start"),
+      description: `Starts ${pipeline.name}, and nothing else`,
+      service: "events.amazonaws.com",
+      sourceAccount: account,
+    });
+    role.allow({ actions: ["codepipeline:StartPipelineExecution"], resources: [pipeline.arn] });
+    new CloudwatchEventTarget(this, "start", {
+      rule: rule.name,
+      arn: pipeline.arn,
+      roleArn: role.arn,
+      dependsOn: role.ready,
+    });
   }
 
   grantFetch(grantee: Grantee): void {
@@ -83,7 +120,7 @@ export class Source extends Construct {
           "codecommit:GetUploadArchiveStatus",
           "codecommit:UploadArchive",
         ],
-        resources: [`arn:aws:codecommit:${region}:${account}:${source.repository}`],
+        resources: [repositoryArn({ region, account, repository: source.repository })],
       });
     }
   }
@@ -115,3 +152,9 @@ export class Source extends Construct {
     return Token.asString(Fn.try([Fn.lookupNested(Fn.jsondecode(secretString), ["Token"]), secretString]));
   }
 }
+
+const repositoryArn = (of: {
+  readonly region: string;
+  readonly account: string;
+  readonly repository: string;
+}) => `arn:aws:codecommit:${of.region}:${of.account}:${of.repository}`;

@@ -103,6 +103,12 @@ export class PipelineStack extends SlipwayStack {
       artifacts,
       key,
     });
+    if (source.connectionArn)
+      this.output(
+        "connection_arn",
+        source.connectionArn,
+        "The connection to the repository. Until somebody has finished its handshake, once, in the console (Developer Tools, Settings, Connections, Update pending connection), the source's action fails",
+      );
     this.output("pipeline_name", deployed, "The pipeline");
   }
 

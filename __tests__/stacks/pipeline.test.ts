@@ -198,6 +198,42 @@ test("gives each environment's actions roles of their own: the plan's reads, the
   for (const project of ["install_", "lint_", "test_", "synth_"]) expect(allowed(project)).toEqual([]);
 });
 
+describe("the source", () => {
+  const stackWith = async (source: Settings["source"]) =>
+    synthesize({ ...(await exampleSettings()), source })["pipeline-main"]!;
+
+  test("in CodeCommit starts the pipeline by an event of that branch, and is not polled", async () => {
+    const stack = await stackWith({ provider: "codecommit", repository: "hello" });
+    expect(stagesOf(stack)[0]!.actions[0]!.configuration).toMatchObject({ PollForSourceChanges: "false" });
+    expect(JSON.parse(only(stack, "aws_cloudwatch_event_rule").event_pattern as string)).toEqual({
+      source: ["aws.codecommit"],
+      "detail-type": ["CodeCommit Repository State Change"],
+      resources: ["arn:aws:codecommit:eu-west-1:111111111111:hello"],
+      detail: {
+        event: ["referenceCreated", "referenceUpdated"],
+        referenceType: ["branch"],
+        referenceName: ["main"],
+      },
+    });
+    const arn = expect.stringMatching(/^\$\{aws_codepipeline\..*\.arn\}$/);
+    expect(only(stack, "aws_cloudwatch_event_target")).toMatchObject({ arn });
+    const [role] = resourcesOf(stack).filter(
+      ({ type, properties }) =>
+        type === "aws_iam_role_policy" && String(properties.policy).includes("StartPipelineExecution"),
+    );
+    expect(statements(role!.properties)).toEqual([
+      { Effect: "Allow", Action: "codepipeline:StartPipelineExecution", Resource: arn },
+    ]);
+  });
+
+  test("behind a connection says in an output what somebody has to do once", async () => {
+    const stack = await stackWith({ provider: "connection", repository: "acme/hello", host: "GitHub" });
+    const { connection_arn } = stack.output as Record<string, { description: string }>;
+    expect(connection_arn!.description).toMatch(/handshake.*Update pending connection/);
+    expect(stack.resource.aws_cloudwatch_event_rule).toBeUndefined();
+  });
+});
+
 describe("fails at synth", () => {
   const settingsKey = {
     alias: "alias/k",
