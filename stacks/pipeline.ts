@@ -14,11 +14,13 @@ import { deliveryNames, deployRoleArn, PLAN_ARTIFACT, PLAN_VARIABLES, planRoleAr
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
 
 /**
- * Source; Install; Build, which checks, tests and synthesizes once, side by side; then for each wave Plan, Approve where somebody is to be asked, and
- * Deploy, which applies exactly the plans that were approved. The environments of a wave go side by side.
+ * Source; Install; Build, which checks, tests and synthesizes once, side by side; then for each wave Plan, Approve where
+ * somebody is to be asked, and Deploy, which applies exactly the plans that were approved. The environments of a wave go
+ * side by side.
  */
 export class PipelineStack extends SlipwayStack {
   private readonly state: StateBucket;
+  private readonly topic: ITopic;
 
   constructor(scope: Construct, deployment: Deployment, pipeline: PipelineSettings) {
     const { settings } = deployment;
@@ -34,7 +36,7 @@ export class PipelineStack extends SlipwayStack {
     const artifacts = Bucket.fromName(delivery.artifactBucket, key);
     const common = { account, region, key, logRetentionDays: 365 };
 
-    const topic = Topic.fromArn(`arn:aws:sns:${region}:${account}:${delivery.topic}`, key);
+    this.topic = Topic.fromArn(`arn:aws:sns:${region}:${account}:${delivery.topic}`, key);
     this.state = new StateBucket(this, "state", settings);
 
     const source = new Source(this, "source", {
@@ -70,25 +72,8 @@ export class PipelineStack extends SlipwayStack {
     });
 
     const waves = pipeline.deploy.flatMap((wave, index) => {
-      const number = pipeline.deploy.length > 1 ? `-${index + 1}` : "";
       const environments = wave.map((environment) => settings.environments[environment]!);
-      const plans = environments.map((environment) => this.planStep(environment, props));
-      const asked = (approval: Approval) =>
-        environments
-          .filter((environment) => environment.approval === approval)
-          .map((environment) => approvalStep(environment, { pipeline: name, topic }));
-      const applies = environments.map((environment) => this.applyStep(environment, props));
-      return [
-        { name: `Plan${number}`, steps: plans },
-        ...(asked("always").length ? [{ name: `Approve${number}`, steps: asked("always") }] : []),
-        // A stage is skipped as a whole, so each has its own.
-        ...asked("risky").map((step) => ({
-          name: `Approve${number}-${step.environment}`,
-          onlyIf: step.risky,
-          steps: [step],
-        })),
-        { name: `Deploy${number}`, steps: applies },
-      ];
+      return this.wave(pipeline.deploy.length > 1 ? `-${index + 1}` : "", environments, props);
     });
 
     const { name: deployed } = new Pipeline(this, "pipeline", {
@@ -133,6 +118,27 @@ export class PipelineStack extends SlipwayStack {
     });
     artifacts.grantReadWrite(project.role);
     return { name: step, project, input, output };
+  }
+
+  /** The stages of environments that go side by side. */
+  private wave(number: string, environments: readonly EnvironmentSettings[], props: StepProps): Stage[] {
+    const asked = (approval: Approval) => environments.filter((one) => one.approval === approval);
+    const approve = (environment: EnvironmentSettings) => this.approvalStep(environment, props);
+    const always = asked("always").map(approve);
+    return [
+      { name: `Plan${number}`, steps: environments.map((environment) => this.planStep(environment, props)) },
+      ...(always.length ? [{ name: `Approve${number}`, steps: always }] : []),
+      // A stage is skipped as a whole, so each has its own.
+      ...asked("risky").map((environment) => ({
+        name: `Approve${number}-${environment.name}`,
+        onlyIf: { variable: planVariable(environment, "PLAN_IS_RISKY"), is: "yes" },
+        steps: [approve(environment)],
+      })),
+      {
+        name: `Deploy${number}`,
+        steps: environments.map((environment) => this.applyStep(environment, props)),
+      },
+    ];
   }
 
   private planStep(
@@ -188,7 +194,20 @@ export class PipelineStack extends SlipwayStack {
       project: apply,
       input: "Build",
       besides: [planArtifact(name)],
-      variables: { PLAN_SHA256: variableOf({ name: planName(name) }, "PLAN_SHA256") },
+      variables: { PLAN_SHA256: planVariable(environment, "PLAN_SHA256") },
+    };
+  }
+
+  private approvalStep(environment: EnvironmentSettings, { name: pipeline }: StepProps): ApprovalStep {
+    const { name } = environment;
+    const [summary, hash] = [
+      planVariable(environment, "PLAN_SUMMARY"),
+      planVariable(environment, "PLAN_SHA256"),
+    ];
+    return {
+      name: `approve-${name}`,
+      message: `${pipeline}: ${name}. ${summary} What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${hash}, and no other.`,
+      topic: this.topic,
     };
   }
 }
@@ -225,16 +244,6 @@ const planName = (environment: string) => `plan-${environment}`;
 /** Also the name of a shell's variable. */
 const planArtifact = (environment: string) => `Plan_${environment.replaceAll("-", "_")}`;
 
-function approvalStep(
-  { name }: EnvironmentSettings,
-  { pipeline, topic }: { readonly pipeline: string; readonly topic: ITopic },
-): ApprovalStep & { readonly environment: string; readonly risky: Stage["onlyIf"] } {
-  const of = (variable: string) => variableOf({ name: planName(name) }, variable);
-  return {
-    name: `approve-${name}`,
-    environment: name,
-    risky: { variable: of("PLAN_IS_RISKY"), is: "yes" },
-    message: `${pipeline}: ${name}. ${of("PLAN_SUMMARY")} What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${of("PLAN_SHA256")}, and no other.`,
-    topic,
-  };
-}
+/** What an environment's plan tells the actions after it. */
+const planVariable = ({ name }: EnvironmentSettings, variable: (typeof PLAN_VARIABLES)[number]) =>
+  variableOf({ name: planName(name) }, variable);

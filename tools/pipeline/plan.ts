@@ -5,7 +5,7 @@ import { PLAN_ARTIFACT, planRoleArn } from "../../shared/names";
 import { runCommand, UserError } from "../project";
 import { verdict } from "../review/layout";
 import { plainText } from "../review/phrase";
-import { readPlan } from "../review/plan";
+import { type Plan, PlanError, readPlan } from "../review/plan";
 import { render } from "../review/render";
 import { type Review, review, toJson } from "../review/review";
 import { Stack } from "../stack";
@@ -28,7 +28,7 @@ runCommand(async () => {
   if (failure !== undefined || file === undefined || json === undefined)
     throw new UserError(`${name} cannot be planned.\n${failure ?? "Terraform left no plan."}`);
 
-  const reviewed = review([readPlan(name, json)]);
+  const reviewed = review([understood(name, json)]);
   const { text } = render(reviewed, { format: "text", limit: 0, whole: "" });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const write = (artifact: string, content: string) => writeFileSync(join(folder, artifact), content);
@@ -41,6 +41,16 @@ runCommand(async () => {
   console.log(text);
   return 0;
 });
+
+/** @throws UserError where the review does not understand the plan: nobody could approve it */
+function understood(name: string, json: string): Plan {
+  try {
+    return readPlan(name, json);
+  } catch (error) {
+    if (!(error instanceof PlanError)) throw error;
+    throw new UserError(`The plan of ${name} is not reviewed, and so not for approval: ${error.message}`);
+  }
+}
 
 const sha256 = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
