@@ -53,6 +53,8 @@ export interface PipelineProps {
   readonly account: string;
   readonly source: Source;
   readonly stages: readonly Stage[];
+  /** Whether a newer execution takes the place of those that wait. @default "SUPERSEDED" */
+  readonly executionMode?: "SUPERSEDED" | "QUEUED";
   readonly artifacts: IBucket;
   readonly key: IKey;
 }
@@ -85,7 +87,7 @@ export class Pipeline extends Construct {
       name: props.name,
       roleArn: role.arn,
       pipelineType: "V2",
-      executionMode: "SUPERSEDED",
+      executionMode: props.executionMode ?? "SUPERSEDED",
       artifactStore: [
         { type: "S3", location: props.artifacts.name, encryptionKey: { type: "KMS", id: props.key.arn } },
       ],

@@ -35,11 +35,15 @@ export function fill(file: Sound, given: Readonly<Record<string, unknown>>): Set
     }),
     functions: mapValues(file.functions, (it) => fillFunction([it])),
     environments: mapValues(file.environments, (it, name) => fillEnvironment(name, it, file, region)),
-    pipelines: mapValues(file.pipelines, ({ branch = MISSING, deploy = [] }, name) => ({
-      name,
-      branch,
-      deploy,
-    })),
+    pipelines: mapValues(
+      file.pipelines,
+      ({ branch = MISSING, deploy = [], execution = "superseded" }, name) => ({
+        name,
+        branch,
+        deploy,
+        execution,
+      }),
+    ),
     previews: Object.entries(file.previews ?? {}).map(([pattern, preview]) => ({
       pattern,
       pipeline: preview?.pipeline ?? MISSING,

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { cidrProblem } from "./cidr";
 import { nearest, type Path, print, printAll } from "./problems";
-import { APPROVALS, FUNCTION_RELEASES, NATS, SERVICE_RELEASES } from "./types";
+import { APPROVALS, EXECUTIONS, FUNCTION_RELEASES, NATS, SERVICE_RELEASES } from "./types";
 
 /** How a value is told about to people when it is not what it should be. */
 export interface Help {
@@ -277,6 +277,7 @@ const reference = (thing: string, example: string) =>
 const pipeline = z.strictObject({
   branch,
   deploy: z.array(z.array(reference("an environment", '"dev"')).min(1)).min(1),
+  execution: oneOf(EXECUTIONS, "an execution mode", "superseded").optional(),
 });
 
 const preview = z.strictObject({

@@ -84,11 +84,19 @@ export interface EnvironmentSettings {
   readonly functions: Readonly<Record<string, FunctionSettings>>;
 }
 
+/**
+ * What becomes of a change that comes while another is on its way: a newer one takes the place of what waits, or each
+ * waits for its turn. Not CodePipeline's third, PARALLEL: two of them would change one environment at the same time.
+ */
+export type Execution = (typeof EXECUTIONS)[number];
+export const EXECUTIONS = ["superseded", "queued"] as const;
+
 export interface PipelineSettings {
   readonly name: string;
   readonly branch: string;
   /** Waves; the environments of one wave are deployed side by side. */
   readonly deploy: readonly (readonly string[])[];
+  readonly execution: Execution;
 }
 
 export interface PreviewSettings {

@@ -85,6 +85,7 @@ export class PipelineStack extends SlipwayStack {
         { name: "Build", steps: [lint, test, synth] },
         ...waves,
       ],
+      executionMode: pipeline.execution === "queued" ? "QUEUED" : "SUPERSEDED",
       artifacts,
       key,
     });

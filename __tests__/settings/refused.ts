@@ -91,6 +91,12 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "Git",
   ],
   [
+    "an execution mode is none, or one in which executions would meet",
+    { pipelines: '{ main = { branch = "main", deploy = [["dev"]], execution = "parallel" } }' },
+    "pipelines.main.execution",
+    "queued",
+  ],
+  [
     "an override names no service",
     { environments: dev("services = { wbe = {} }") },
     "environments.dev.services.wbe",

@@ -53,6 +53,7 @@ test("the example is in order", async () => {
   expect(settings.environments.dev).toMatchObject({ cidr: "10.10.0.0/16", nat: "single" });
   expect(settings.environments.prod).toMatchObject({ cidr: "10.20.0.0/16", nat: "per-zone" });
   expect(settings.pipelines.main!.deploy).toEqual([["dev"], ["prod"]]);
+  expect(settings.pipelines.main!.execution).toBe("superseded");
 });
 
 describe("fills in the defaults", () => {

@@ -19,7 +19,7 @@ const projects = (stack: Awaited<ReturnType<typeof delivery>>) =>
 
 describe("the review of pull requests", () => {
   test("is started for those into the branches that are deployed, and whatever changes their plans", async () => {
-    const pipeline = { name: "main", branch: "main", deploy: [["dev"]] };
+    const pipeline = { name: "main", branch: "main", deploy: [["dev"]], execution: "superseded" } as const;
     const stack = await delivery({
       pipelines: { main: pipeline, old: { ...pipeline, name: "old", branch: "release/1.0" } },
     });

@@ -4,7 +4,7 @@ import { Bucket } from "../../modules/bucket";
 import { Key } from "../../modules/key";
 import { Pipeline, type PipelineProps } from "../../modules/pipeline";
 import { Source } from "../../modules/source";
-import type { Approval, Settings } from "../../settings";
+import type { Approval, Execution, Settings } from "../../settings";
 import { only, statements, synthesizeConstruct } from "../support/construct";
 import { exampleSettings, ROOT } from "../support/settings";
 import { resourcesOf, synthesize } from "../support/synth";
@@ -22,6 +22,7 @@ interface Action {
 async function pipelineStack(
   deploy: readonly (readonly string[])[],
   approvals: Readonly<Record<string, Approval>> = {},
+  execution: Execution = "superseded",
 ) {
   const settings = await exampleSettings();
   const environments = Object.fromEntries(
@@ -30,7 +31,7 @@ async function pipelineStack(
       { ...environment, approval: approvals[name] ?? environment.approval },
     ]),
   );
-  const pipelines: Settings["pipelines"] = { main: { name: "main", branch: "main", deploy } };
+  const pipelines: Settings["pipelines"] = { main: { name: "main", branch: "main", deploy, execution } };
   return synthesize({ ...settings, environments, pipelines })["pipeline-main"]!;
 }
 
@@ -97,6 +98,13 @@ test("asks where approval is risky only if the plan is, each environment by itse
   expect(diagram(await pipelineStack([["dev", "prod"]], { dev: "risky" }))).toEqual(
     expect.arrayContaining(["Approve: approve-prod", "Approve-dev: approve-dev"]),
   );
+});
+
+test("lets a newer execution take the place of those that wait, unless they are to queue", async () => {
+  const mode = async (execution: Execution) =>
+    only(await pipelineStack([["dev"]], {}, execution), "aws_codepipeline").execution_mode;
+  expect(await mode("superseded")).toBe("SUPERSEDED");
+  expect(await mode("queued")).toBe("QUEUED");
 });
 
 test("applies the plan that was approved: its artifact, and the hash that its action told", async () => {
