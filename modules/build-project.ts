@@ -68,8 +68,13 @@ export type BuildSource =
       readonly repository: string;
       /** ARN of the secret that holds the token, in CodeBuild's form. */
       readonly tokenSecret: string;
-      /** A branch that is checked out beside what started the build, in the folder CODEBUILD_SRC_DIR_<name>. */
-      readonly beside: { readonly name: string; readonly branch: string };
+      /**
+       * A branch that is checked out beside what started the build, in the folder CODEBUILD_SRC_DIR_<name>.
+       * @default - none
+       */
+      readonly beside?: { readonly name: string; readonly branch: string };
+      /** Whether GitHub shows how the build ends, on the commit. */
+      readonly reportStatus: boolean;
     };
 
 export interface BuildProjectProps {
@@ -202,7 +207,7 @@ function sourceAndArtifacts(
         source: { type: "S3", location: `${source.bucket}/${source.archive}`, buildspec },
       };
     case "github": {
-      const { name, branch } = source.beside;
+      const { beside } = source;
       const repository = {
         type: "GITHUB",
         location: `https://github.com/${source.repository}.git`,
@@ -211,9 +216,11 @@ function sourceAndArtifacts(
       };
       return {
         artifacts: { type: "NO_ARTIFACTS" },
-        source: { ...repository, buildspec, reportBuildStatus: true },
-        secondarySources: [{ ...repository, sourceIdentifier: name }],
-        secondarySourceVersion: [{ sourceIdentifier: name, sourceVersion: branch }],
+        source: { ...repository, buildspec, reportBuildStatus: source.reportStatus },
+        ...(beside && {
+          secondarySources: [{ ...repository, sourceIdentifier: beside.name }],
+          secondarySourceVersion: [{ sourceIdentifier: beside.name, sourceVersion: beside.branch }],
+        }),
       };
     }
   }
@@ -223,3 +230,7 @@ function sourceAndArtifacts(
 function withRuntimes({ phases, ...rest }: Buildspec) {
   return { ...rest, phases: { ...phases, install: { "runtime-versions": RUNTIMES, ...phases.install } } };
 }
+
+/** A webhook's pattern for exactly these branches. */
+export const branchPattern = (branches: readonly string[]) =>
+  `^refs/heads/(${branches.map((branch) => branch.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|")})$`;

@@ -7,7 +7,7 @@ import { Construct } from "constructs";
 import type { Settings } from "../settings";
 import { planRoleArn, reviewNames, tokenSecretName } from "../shared/names";
 import type { Bucket } from "./bucket";
-import { BuildProject } from "./build-project";
+import { BuildProject, branchPattern } from "./build-project";
 import type { Key } from "./key";
 import { StateBucket } from "./state-bucket";
 
@@ -92,6 +92,7 @@ export class PullRequestReview extends Construct {
         from: "github",
         repository,
         tokenSecret: token.arn,
+        reportStatus: true,
         beside: { name: TRUSTED, branch: first?.branch ?? "main" },
       },
       count,
@@ -120,7 +121,7 @@ export class PullRequestReview extends Construct {
   /** Pull requests into the branches that are deployed. */
   private createWebhook(count: TerraformCount): void {
     const branches = new Set(Object.values(this.props.settings.pipelines).map(({ branch }) => branch));
-    const pattern = `^refs/heads/(${[...branches].map(escapeRegExp).join("|")})$`;
+    const pattern = branchPattern([...branches]);
     new CodebuildWebhook(this, "webhook", {
       projectName: this.review.name,
       buildType: "BUILD",
@@ -163,5 +164,3 @@ export class PullRequestReview extends Construct {
 }
 
 const countIf = (condition: string) => TerraformCount.of(Token.asNumber(`\${${condition} ? 1 : 0}`));
-
-const escapeRegExp = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");

@@ -1,5 +1,6 @@
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
 import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
+import { CodebuildWebhook } from "@cdktf/provider-aws/lib/codebuild-webhook";
 import { CodestarconnectionsConnection } from "@cdktf/provider-aws/lib/codestarconnections-connection";
 import { DataAwsSecretsmanagerSecretVersion } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-version";
 import { DataAwsSecretsmanagerSecretVersions } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-versions";
@@ -7,7 +8,9 @@ import { Fn, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { SourceSettings } from "../settings";
 import { tokenSecretName } from "../shared/names";
+import { BuildProject, branchPattern } from "./build-project";
 import { type Grantee, Role } from "./iam";
+import type { IKey } from "./key";
 import { physicalName } from "./naming";
 
 export interface SourceProps {
@@ -16,6 +19,16 @@ export interface SourceProps {
   readonly region: string;
   readonly source: SourceSettings;
   readonly branch: string;
+  readonly key: IKey;
+  readonly logRetentionDays: number;
+}
+
+/** The action that fetches. */
+export const SOURCE_ACTION = "Source";
+
+interface PipelineOf {
+  readonly name: string;
+  readonly arn: string;
 }
 
 /** What the pipeline has to know of its source: the action that fetches, and what its role needs for it. */
@@ -27,6 +40,7 @@ export class Source extends Construct {
   /** The connection, where it is the source's: somebody has to finish its handshake in the console. */
   readonly connectionArn?: string;
   private readonly props: SourceProps;
+  private tokenSecretArn?: string;
 
   constructor(scope: Construct, id: string, props: SourceProps) {
     super(scope, id);
@@ -43,7 +57,8 @@ export class Source extends Construct {
           Repo: repository,
           Branch: branch,
           OAuthToken: this.readToken(),
-          PollForSourceChanges: "true",
+          // Where it is not polled, `startOnPush` makes it start.
+          PollForSourceChanges: String(source.polling),
         };
         break;
       }
@@ -68,7 +83,6 @@ export class Source extends Construct {
         this.configuration = {
           RepositoryName: source.repository,
           BranchName: branch,
-          // `startOnPush` makes it start at once, and for nothing else.
           PollForSourceChanges: "false",
         };
       }
@@ -76,16 +90,63 @@ export class Source extends Construct {
   }
 
   /** Starts a pipeline with each push, where the provider does not do so by itself. */
-  startOnPush(pipeline: { readonly name: string; readonly arn: string }): void {
-    const { source, branch, region, account } = this.props;
-    if (source.provider !== "codecommit") return;
+  startOnPush(pipeline: PipelineOf): void {
+    const { source } = this.props;
+    if (source.provider === "codecommit") this.startOnEvent(pipeline, source.repository);
+    else if (source.provider === "github-token" && !source.polling)
+      this.startOnWebhook(pipeline, source.repository);
+  }
+
+  /** GitHub tells CodeBuild of a push, and its build starts the pipeline. */
+  private startOnWebhook(pipeline: PipelineOf, repository: string): void {
+    const { branch, account, region, key, logRetentionDays } = this.props;
+    const tokenSecret = this.tokenSecretArn!;
+    const push = new BuildProject(this, "push", {
+      name: physicalName("project", pipeline.name, "push"),
+      description: `Starts ${pipeline.name} when ${branch} is pushed to`,
+      account,
+      region,
+      key,
+      logRetentionDays,
+      source: { from: "github", repository, tokenSecret, reportStatus: false },
+      timeoutMinutes: 10,
+      buildspec: {
+        version: 0.2,
+        phases: {
+          build: {
+            commands: [`aws codepipeline start-pipeline-execution --name ${pipeline.name}`],
+          },
+        },
+      },
+    });
+    key.grantUse(push.role);
+    push.role.allow(
+      { actions: ["secretsmanager:GetSecretValue"], resources: [tokenSecret] },
+      { actions: ["codepipeline:StartPipelineExecution"], resources: [pipeline.arn] },
+    );
+    new CodebuildWebhook(this, "webhook", {
+      projectName: push.name,
+      buildType: "BUILD",
+      filterGroup: [
+        {
+          filter: [
+            { type: "EVENT", pattern: "PUSH" },
+            { type: "HEAD_REF", pattern: branchPattern([branch]) },
+          ],
+        },
+      ],
+    });
+  }
+
+  private startOnEvent(pipeline: PipelineOf, repository: string): void {
+    const { branch, region, account } = this.props;
     const rule = new CloudwatchEventRule(this, "pushed", {
       name: physicalName("eventRule", pipeline.name, "pushed"),
-      description: `Starts ${pipeline.name} when ${branch} of ${source.repository} is pushed to`,
+      description: `Starts ${pipeline.name} when ${branch} of ${repository} is pushed to`,
       eventPattern: JSON.stringify({
         source: ["aws.codecommit"],
         "detail-type": ["CodeCommit Repository State Change"],
-        resources: [repositoryArn({ region, account, repository: source.repository })],
+        resources: [repositoryArn({ region, account, repository })],
         detail: {
           event: ["referenceCreated", "referenceUpdated"],
           referenceType: ["branch"],
@@ -144,10 +205,11 @@ export class Source extends Construct {
         ],
       },
     });
-    const { secretString } = new DataAwsSecretsmanagerSecretVersion(this, "token", {
+    const { secretString, arn } = new DataAwsSecretsmanagerSecretVersion(this, "token", {
       secretId,
       dependsOn: [versions],
     });
+    this.tokenSecretArn = arn;
     // As npm run connect stores it; or by hand, as the token alone.
     return Token.asString(Fn.try([Fn.lookupNested(Fn.jsondecode(secretString), ["Token"]), secretString]));
   }

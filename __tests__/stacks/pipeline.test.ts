@@ -174,6 +174,7 @@ test("runs commands that are scripts of this repository", async () => {
     .filter(({ type }) => type === "aws_codebuild_project")
     .map(({ properties }) => JSON.parse((properties.source as { buildspec: string }).buildspec));
   const commands = specs.flatMap(({ phases }) => phases.build.commands as string[]);
+  // The source's own is AWS's; those of the stages are ours.
   const named = commands.flatMap((command) => /^npm run (?:--silent )?([\w:]+)/.exec(command)?.[1] ?? []);
   expect(new Set(named)).toEqual(new Set(["lint", "test:report", "synth", "plan", "apply"]));
   for (const script of named) expect(scripts).toHaveProperty([script]);
@@ -234,6 +235,28 @@ describe("the source", () => {
     ]);
   });
 
+  test("on GitHub starts the pipeline by a webhook, or is polled", async () => {
+    const source = (polling: boolean) =>
+      stackWith({ provider: "github-token", repository: "acme/hello", polling });
+    const stack = await source(false);
+    expect(stagesOf(stack)[0]!.actions[0]!.configuration).toMatchObject({ PollForSourceChanges: "false" });
+    expect(only(stack, "aws_codebuild_webhook").filter_group).toEqual([
+      {
+        filter: [
+          { type: "EVENT", pattern: "PUSH" },
+          { type: "HEAD_REF", pattern: "^refs/heads/(main)$" },
+        ],
+      },
+    ]);
+    const [push] = resourcesOf(stack).filter(({ properties }) => properties.name === "hello-main-push");
+    const { phases } = JSON.parse((push!.properties.source as { buildspec: string }).buildspec);
+    expect(phases.build.commands).toEqual(["aws codepipeline start-pipeline-execution --name hello-main"]);
+
+    const polled = await source(true);
+    expect(stagesOf(polled)[0]!.actions[0]!.configuration).toMatchObject({ PollForSourceChanges: "true" });
+    expect(polled.resource.aws_codebuild_webhook).toBeUndefined();
+  });
+
   test("behind a connection says in an output what somebody has to do once", async () => {
     const stack = await stackWith({ provider: "connection", repository: "acme/hello", host: "GitHub" });
     const { connection_arn } = stack.output as Record<string, { description: string }>;
@@ -259,6 +282,8 @@ describe("fails at synth", () => {
         account: "111111111111",
         region: "eu-west-1",
         branch: "main",
+        key,
+        logRetentionDays: 365,
         source: { provider: "codecommit", repository: "hello" },
       });
       new Pipeline(scope, "pipeline", { name: "p", account: "111111111111", source, stages, artifacts, key });
