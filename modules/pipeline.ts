@@ -5,7 +5,7 @@ import type { BuildProject } from "./build-project";
 import { Role } from "./iam";
 import type { IKey } from "./key";
 import { NAME_LIMITS } from "./naming";
-import { SOURCE_ACTION, type Source } from "./source";
+import type { Source } from "./source";
 import type { ITopic } from "./topic";
 
 /** The limits that CodePipeline sets (user guide, "Quotas in AWS CodePipeline"). */
@@ -108,7 +108,7 @@ export class Pipeline extends Construct {
 
 function sourceAction(source: Source) {
   return {
-    name: SOURCE_ACTION,
+    name: "Source",
     category: "Source",
     owner: source.owner,
     provider: source.provider,

@@ -23,9 +23,6 @@ export interface SourceProps {
   readonly logRetentionDays: number;
 }
 
-/** The action that fetches. */
-export const SOURCE_ACTION = "Source";
-
 interface PipelineOf {
   readonly name: string;
   readonly arn: string;
