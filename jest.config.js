@@ -53,6 +53,10 @@ const project = (displayName, testMatch) => ({
 
 // "unit" needs nothing but Node; "real" runs Terraform, the AWS provider and Local AWS.
 module.exports = {
+  // By itself jest leaves a core alone, which on two is half of them.
+  maxWorkers: "100%",
+  // Commands that are run as their users run them share the machine with other tests.
+  testTimeout: 30_000,
   // For `npm run test:report`, whose files CodeBuild shows as reports.
   coverageDirectory: "<rootDir>/.slipway/reports",
   coverageProvider: "v8",
