@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { readSettings } from "../../settings";
 import { checkCaller } from "../caller";
 import { cdktf, run, tail } from "../cdktf";
 import { projectRoot, runCommand, UserError } from "../project";
+import { projectSettings } from "../settings";
 import { terraform } from "../toolchain";
 import { Bootstrap, type Commands, STACK } from "./bootstrap";
 import { S3StateBucket } from "./state-bucket";
@@ -56,7 +56,7 @@ runCommand(async () => {
     },
   });
   const root = projectRoot();
-  const settings = await readSettings("terraform.tfvars", { cacheFolder: join(root, ".slipway/cache") });
+  const settings = await projectSettings();
   await checkCaller(settings);
   const bucket = new S3StateBucket(settings);
   // main.ts knows it by the same rule.

@@ -1,19 +1,16 @@
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { readSettings } from "../../settings";
 import { tokenSecret } from "../../shared/github-token";
 import { tokenSecretName } from "../../shared/names";
 import { checkCaller } from "../caller";
-import { projectRoot, runCommand, UserError } from "../project";
+import { runCommand, UserError } from "../project";
+import { projectSettings } from "../settings";
 import { checkToken } from "./github";
 
 /** `npm run connect [-- --no-check]`: puts the GitHub token where the pipelines read it. It is never printed. */
 runCommand(async () => {
   const { values } = parseArgs({ options: { "no-check": { type: "boolean", default: false } } });
-  const settings = await readSettings("terraform.tfvars", {
-    cacheFolder: join(projectRoot(), ".slipway/cache"),
-  });
+  const settings = await projectSettings();
   const { source } = settings;
   if (source.provider === "codecommit") {
     console.log("CodeCommit needs no token: the pipeline's role may read the repository.");

@@ -10,11 +10,12 @@ import {
   PRESET_TIMER,
   type SimpleRenderer,
 } from "listr2";
-import { readSettings, type Settings } from "../../settings";
+import type { Settings } from "../../settings";
 import { cdktf, run, tail } from "../cdktf";
 import { type LocalAws, startLocalAws } from "../local-aws";
 import { inParallel } from "../parallel";
 import { projectRoot, runCommand, UserError } from "../project";
+import { projectSettings } from "../settings";
 import { motoServer, providerMirror, terraform } from "../toolchain";
 import { demoEnvironment } from "./environment";
 import { readOutputs, type StackSummary, summarize, table } from "./summary";
@@ -84,7 +85,7 @@ class Demo {
 
   private async startAws(task: Wrapper): Promise<void> {
     const example = join(this.root, "terraform.tfvars.example");
-    this.settings = await readSettings(example, { cacheFolder: join(this.root, ".slipway/cache") });
+    this.settings = await projectSettings(example);
     // Local AWS keeps nothing from one run to the next, so neither do we.
     rmSync(this.folder, { recursive: true, force: true });
     rmSync(

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type EnvironmentSettings, readSettings, type Settings } from "../../settings";
-import { projectRoot, UserError } from "../project";
+import type { EnvironmentSettings, Settings } from "../../settings";
+import { UserError } from "../project";
+import { projectSettings } from "../settings";
 
 /** Where `cdktf synth` puts the stacks. */
 const STACKS = "cdktf.out/stacks";
@@ -14,9 +15,7 @@ const STACKS = "cdktf.out/stacks";
 export async function readEnvironment(
   name: string,
 ): Promise<{ settings: Settings; environment: EnvironmentSettings; folder: string }> {
-  const settings = await readSettings("terraform.tfvars", {
-    cacheFolder: join(projectRoot(), ".slipway/cache"),
-  });
+  const settings = await projectSettings();
   const environment = Object.hasOwn(settings.environments, name) ? settings.environments[name] : undefined;
   if (!environment)
     throw new UserError(

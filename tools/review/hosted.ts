@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
-import { readSettings } from "../../settings";
-import { projectRoot, runCommand, UserError } from "../project";
+import { runCommand, UserError } from "../project";
+import { projectSettings } from "../settings";
 import { refusalOf } from "./admission";
 import { type PullRequest, ReviewComment } from "./github";
 import { PlanBuild } from "./plan-build";
@@ -29,9 +29,7 @@ const environment = z.object({
  */
 async function main(): Promise<number> {
   const build = readEnvironment();
-  const settings = await readSettings("terraform.tfvars", {
-    cacheFolder: join(projectRoot(), ".slipway/cache"),
-  });
+  const settings = await projectSettings();
   const pullRequest: PullRequest = {
     repository: reviewedRepository(settings),
     number: Number(build.CODEBUILD_WEBHOOK_TRIGGER.slice("pr/".length)),

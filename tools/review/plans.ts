@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readSettings } from "../../settings";
-import { projectRoot, runCommand, UserError } from "../project";
+import { runCommand, UserError } from "../project";
+import { projectSettings } from "../settings";
 import { planEnvironments } from "./environments";
 import { writePlans } from "./handover";
 
@@ -12,9 +12,7 @@ import { writePlans } from "./handover";
 runCommand(async () => {
   const [folder, ...others] = process.argv.slice(2);
   if (!folder || others.length) throw new UserError("Name a folder: npm run review:plans -- FOLDER");
-  const settings = await readSettings("terraform.tfvars", {
-    cacheFolder: join(projectRoot(), ".slipway/cache"),
-  });
+  const settings = await projectSettings();
   const planned = await planEnvironments(settings, (line) => process.stderr.write(`${line}\n`));
   // Plans hold secrets.
   mkdirSync(folder, { recursive: true, mode: 0o700 });

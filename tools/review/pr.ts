@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
-import { readSettings } from "../../settings";
-import { projectRoot, runCommand, UserError } from "../project";
+import { runCommand, UserError } from "../project";
+import { projectSettings } from "../settings";
 import { planEnvironments } from "./environments";
 import { readFailOn } from "./fail-on";
 import { type PullRequest, ReviewComment } from "./github";
@@ -24,9 +23,7 @@ async function main(): Promise<number> {
     "fail-on": risks = [FAIL_ON.join()],
   } = parse(process.argv.slice(2));
   const failOn = readFailOn(risks);
-  const settings = await readSettings("terraform.tfvars", {
-    cacheFolder: join(projectRoot(), ".slipway/cache"),
-  });
+  const settings = await projectSettings();
   const repository = reviewedRepository(settings);
   const comment = new ReviewComment({
     token: await readToken(settings, process.env.GITHUB_TOKEN),
