@@ -1,14 +1,7 @@
 import type { AttributeChange } from "./attributes";
+import { type Kind, kindIsDestructive } from "./kind";
 import { code, codes, type Phrase, plural } from "./phrase";
-import {
-  type Counts,
-  type Kind,
-  kindIsDestructive,
-  type PlanReview,
-  type ResourceReview,
-  type Review,
-  type Risk,
-} from "./review";
+import type { Counts, PlanReview, ResourceReview, Review, Risk } from "./review";
 
 /** What stands below an item's line and can be left out. */
 export type Body = { readonly attributes: readonly AttributeChange[] } | { readonly text: string };

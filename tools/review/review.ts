@@ -1,5 +1,6 @@
 import { type Finding, findAccess } from "./access";
 import { type AttributeChange, compareAttributes, pathOf } from "./attributes";
+import { type Kind, kindOf } from "./kind";
 import { get, isArray, isObject } from "./masks";
 import { code, type Phrase, plainText } from "./phrase";
 import type { Change, Check, Json, Plan, ResourceChange } from "./plan";
@@ -19,19 +20,6 @@ export const RISKS = [
   "unknown",
 ] as const;
 export type Risk = (typeof RISKS)[number];
-
-/** What happens to a resource. */
-export type Kind =
-  | "no-op"
-  | "create"
-  | "read"
-  | "update"
-  | "delete"
-  | "replace"
-  | "forget"
-  | "replace-and-forget"
-  | "ephemeral"
-  | "unknown";
 
 /** As Terraform counts in its line "Plan: …"; it counts neither forgets nor moves. */
 export interface Counts {
@@ -135,33 +123,6 @@ export function review(plans: readonly Plan[], failed: readonly FailedPlan[] = [
   };
 }
 
-const KINDS: Readonly<Record<string, Kind>> = {
-  "no-op": "no-op",
-  create: "create",
-  read: "read",
-  update: "update",
-  delete: "delete",
-  "delete,create": "replace",
-  "create,delete": "replace",
-  forget: "forget",
-  "create,forget": "replace-and-forget",
-  "forget,create": "replace-and-forget",
-  open: "ephemeral",
-  renew: "ephemeral",
-  close: "ephemeral",
-};
-
-/** The kind of a list of action words; of any that are not known, nobody knows what they do. */
-export function kindOf(actions: readonly string[]): Kind {
-  const key = actions.join();
-  return Object.hasOwn(KINDS, key) ? KINDS[key]! : "unknown";
-}
-
-const DESTRUCTIVE: ReadonlySet<Kind> = new Set(["delete", "replace", "forget", "replace-and-forget"]);
-
-/** Whether something is gone afterwards, or out of Terraform's sight. */
-export const kindIsDestructive = (kind: Kind): boolean => DESTRUCTIVE.has(kind);
-
 const REASONS: Readonly<Record<string, string>> = {
   replace_because_tainted: "it is tainted",
   replace_because_cannot_update: "it cannot be changed in place",
@@ -199,7 +160,8 @@ class PlanReader {
   read(): PlanReview {
     const { plan } = this;
     const risks = new Set<Risk>();
-    const all = plan.resources.filter(isTold).map((resource) => this.resource(resource));
+    const changed = plan.resources.filter(isTold);
+    const all = changed.map((resource) => this.resource(resource));
     const access = this.findings(plan.resources);
     const drift = this.drift(all);
     const deferred = plan.deferred.map((resource) => ({
@@ -224,7 +186,7 @@ class PlanReader {
 
     return {
       name: plan.name,
-      counts: countAll(plan.resources.filter(isTold), outputs.length),
+      counts: countAll(changed, outputs.length),
       risks: RISKS.filter((risk) => risks.has(risk)),
       errored: plan.errored,
       complete: plan.complete,
@@ -238,7 +200,7 @@ class PlanReader {
       folded: {
         tags: all.filter(({ trivial }) => trivial === "tags").length,
         form: all.filter(({ trivial }) => trivial === "form").length,
-        unchanged: plan.resources.length - plan.resources.filter(isTold).length,
+        unchanged: plan.resources.length - changed.length,
         readAnew: drift.readAnew,
         checksPassed: plan.checks.length - checks.length,
       },
@@ -281,11 +243,11 @@ class PlanReader {
    */
   private drift(changes: readonly ResourceReview[]): { told: DriftReview[]; readAnew: number } {
     const { plan } = this;
+    const drifted = plan.drift.filter(isTold);
+    if (drifted.length === 0) return { told: [], readAnew: 0 };
     const planned = new Set(
       changes.flatMap(({ address, attributes }) => attributes.map(({ path }) => `${address} ${topOf(path)}`)),
     );
-    const drifted = plan.drift.filter(isTold);
-    if (drifted.length === 0) return { told: [], readAnew: 0 };
     const addresses = new Set(drifted.map(({ address }) => address));
     const deleted = new Set(
       plan.resources

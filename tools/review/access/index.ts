@@ -1,3 +1,4 @@
+import { kindOf } from "../kind";
 import { get, hidesAll, isArray, isObject, maskOf } from "../masks";
 import { code, type Phrase } from "../phrase";
 import type { Change, Json, JsonObject, Mask, Plan, ResourceChange } from "../plan";
@@ -36,7 +37,7 @@ export function findAccess(
   const managed = resources.filter(
     ({ mode, change }) => mode === "managed" && (isObject(change.before) || isObject(change.after)),
   );
-  const changed = managed.filter(({ change }) => change.actions.join() !== "no-op");
+  const changed = managed.filter(({ change }) => kindOf(change.actions) !== "no-op");
   const subjects = new Subjects(managed, {
     isEcho: isEcho ?? ((address, attribute) => plan.isConfigured(address, attribute) === false),
     providerOf: plan.providerOf,
@@ -182,7 +183,7 @@ function unclear({ address, type, change }: ResourceChange, isConfigured: Plan["
 
   if (!isObject(after)) {
     // What a policy that nobody may read denied, nobody knows.
-    if (isObject(before) && change.actions.join() === "delete")
+    if (isObject(before) && kindOf(change.actions) === "delete")
       for (const [name, value] of Object.entries(before))
         if (typeof value === "string" && isPolicyAttribute(name) && hides(beforeSensitive, before, name))
           say("access", "deletes a policy that is marked sensitive: ", code(name));

@@ -1,3 +1,4 @@
+import { type Kind, kindOf } from "../kind";
 import { get, hidesAll, isArray, isObject, maskOf } from "../masks";
 import type { Change, Json, JsonObject, Mask, Plan, ResourceChange } from "../plan";
 import { parseDocument } from "../secrets";
@@ -99,11 +100,8 @@ export class Subjects {
     resources: readonly ResourceChange[],
     private readonly props: SubjectsProps,
   ) {
-    this.deleted = namesOf(resources, (actions) => actions === "delete");
-    this.replaced = namesOf(
-      resources,
-      (actions) => actions === "delete,create" || actions === "create,delete",
-    );
+    this.deleted = namesOf(resources, "delete");
+    this.replaced = namesOf(resources, "replace");
     for (const resource of resources) this.add(resource);
   }
 
@@ -188,7 +186,7 @@ export class Subjects {
       subject = { before: none(), after: none(), echo: none(), addresses: new Set(), gone: true };
       this.byKey.set(key, subject);
     }
-    if (change.actions.join() !== "no-op") subject.addresses.add(address);
+    if (kindOf(change.actions) !== "no-op") subject.addresses.add(address);
     if (!gone) subject.gone = false;
     return subject;
   }
@@ -216,12 +214,12 @@ export class Subjects {
   /** Whether with a resource all goes that it was about. */
   private isGone(resource: ResourceChange): boolean {
     const { type, change } = resource;
-    if (change.actions.join() !== "delete") return false;
+    if (kindOf(change.actions) !== "delete") return false;
     return this.isOwnerGone(resource) || STANDS_ALONE.test(type) || !SAYS_OF_OTHERS.test(type);
   }
 
   private isOwnerGone(resource: ResourceChange): boolean {
-    return resource.change.actions.join() === "delete" && this.isOf(this.deleted, resource);
+    return kindOf(resource.change.actions) === "delete" && this.isOf(this.deleted, resource);
   }
 
   /** Whether one of the things is what a resource says something of: by its type and by its name. */
@@ -253,13 +251,10 @@ function nameIn(type: string, values: Json): readonly [kind: string, name: strin
 }
 
 /** By type, what names others know the things by that this happens to. */
-function namesOf(
-  resources: readonly ResourceChange[],
-  happens: (actions: string) => boolean,
-): ReadonlyMap<string, ReadonlySet<string>> {
+function namesOf(resources: readonly ResourceChange[], kind: Kind): ReadonlyMap<string, ReadonlySet<string>> {
   const names = new Map<string, Set<string>>();
   for (const { type, change } of resources) {
-    if (!happens(change.actions.join()) || !isObject(change.before)) continue;
+    if (kindOf(change.actions) !== kind || !isObject(change.before)) continue;
     const known = names.get(type) ?? new Set();
     names.set(type, known);
     for (const key of ["id", "arn", "name", "bucket", "url", "key_id", "function_name", "domain_name"]) {
