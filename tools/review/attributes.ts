@@ -213,11 +213,18 @@ class Comparison {
   /** A text's JSON, policies in their one form; not where a secret is in it. */
   private document({ value }: Side, spelling: Map<string, string>): Json | undefined {
     if (typeof value !== "string") return undefined;
-    const document = parseDocument(value);
-    if (document === undefined || parseDocument(this.redactor.text(value)) === undefined) return undefined;
+    const document = this.openDocument(value);
+    if (document === undefined) return undefined;
     if (isPolicy(document)) return normalPolicy(document, spelling);
     // Two long numbers may be one once they are read.
     return LONG_NUMBER.test(value.replace(/"[^"\\]*(?:\\.[^"\\]*)*"/g, "")) ? undefined : document;
+  }
+
+  /** A text's JSON, unless hiding a secret breaks it. */
+  private openDocument(text: string): Json | undefined {
+    const document = parseDocument(text);
+    const isOpen = document !== undefined && parseDocument(this.redactor.text(text)) !== undefined;
+    return isOpen ? document : undefined;
   }
 
   private isSecretByName(name: string, a: Side, b: Side): boolean {
@@ -283,9 +290,8 @@ class Comparison {
 
   /** A text without its secrets; those of a document have names, too. */
   private text(value: string): string {
-    const document = parseDocument(value);
-    if (document === undefined || parseDocument(this.redactor.text(value)) === undefined)
-      return this.redactor.text(value);
+    const document = this.openDocument(value);
+    if (document === undefined) return this.redactor.text(value);
     const safe = JSON.stringify(this.plain({ value: document, secret: undefined, later: undefined }, ""));
     if (safe === JSON.stringify(document)) return this.redactor.text(value);
     return LONG_NUMBER.test(value) ? HIDDEN : this.redactor.text(safe);

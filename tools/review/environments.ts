@@ -18,7 +18,7 @@ export interface PlannedEnvironment {
 }
 
 /** What stands for all environments where the stacks cannot even be synthesized. */
-const SYNTH = "synth";
+export const SYNTH = "synth";
 
 /** Each Terraform and its provider take half a gigabyte. */
 const SIDE_BY_SIDE = Math.min(4, Math.max(2, availableParallelism()));

@@ -1,8 +1,6 @@
 import { Octokit, RequestError } from "octokit";
 import { UserError } from "../project";
-
-/** What GitHub takes in one comment, in characters. */
-const COMMENT_LENGTH = 65_536;
+import { COMMENT_LIMIT } from "./comment";
 
 /** What `post` may need of it beside the body: the marker, and the note about an older commit. */
 export const MARKER_ROOM = 320;
@@ -172,11 +170,7 @@ export class ReviewComment {
       permission: "pull-requests: read (and metadata: read)",
     };
     return this.ask(errand, async () => {
-      const comments = await this.github.paginate(this.github.rest.issues.listComments, {
-        ...ownerAndName(repository),
-        issue_number: number,
-        per_page: 100,
-      });
+      const comments = await this.commentsOn(repository, number);
       const given = comments.filter(({ body }) => body?.trim() === approvalOf(commit));
       for (const login of new Set(given.flatMap(({ user }) => user?.login ?? [])))
         if (await this.mayWrite(repository, login)) return true;
@@ -204,9 +198,9 @@ export class ReviewComment {
    */
   async post(pullRequest: PullRequest, body: string): Promise<Outcome> {
     const { repository, number, commit } = demandReviewed(pullRequest);
-    if (body.length > COMMENT_LENGTH - MARKER_ROOM) {
+    if (body.length > COMMENT_LIMIT - MARKER_ROOM) {
       throw new UserError(
-        `The plan review is too long for a comment: ${body.length} characters, of at most ${COMMENT_LENGTH - MARKER_ROOM}.`,
+        `The plan review is too long for a comment: ${body.length} characters, of at most ${COMMENT_LIMIT - MARKER_ROOM}.`,
       );
     }
     const subject = `pull request ${repository}#${number}`;
@@ -277,11 +271,7 @@ export class ReviewComment {
 
   /** Our comments, oldest first, and the head. */
   private async look({ repository, number }: PullRequest, account: number) {
-    const found = await this.github.paginate(this.github.rest.issues.listComments, {
-      ...ownerAndName(repository),
-      issue_number: number,
-      per_page: 100,
-    });
+    const found = await this.commentsOn(repository, number);
     const comments: Comment[] = [];
     for (const { id, node_id: nodeId, user, body = "" } of found) {
       // Anybody can write our marker, but not in our name.
@@ -292,6 +282,14 @@ export class ReviewComment {
     // After the comments: so the head is at least as new as what they say.
     const { head } = await this.pull(repository, number);
     return { comments, head: head.sha };
+  }
+
+  private commentsOn(repository: string, number: number) {
+    return this.github.paginate(this.github.rest.issues.listComments, {
+      ...ownerAndName(repository),
+      issue_number: number,
+      per_page: 100,
+    });
   }
 
   private async pull(repository: string, number: number) {
@@ -359,7 +357,7 @@ export class ReviewComment {
     const sequence = Math.max(Date.now(), (standing?.sequence ?? 0) + 1);
     const review = `<!-- slipway-review project=${this.project} commit=${commit} sequence=${sequence} -->\n${text}`;
     const previous = standing?.commit === commit ? standing.previous : collapsed(standing);
-    return review.length + previous.length <= COMMENT_LENGTH ? review + previous : review;
+    return review.length + previous.length <= COMMENT_LIMIT ? review + previous : review;
   }
 
   /** @throws UserError which says what failed, why, and what to do, and never the token */

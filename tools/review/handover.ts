@@ -1,5 +1,5 @@
 import { unzipSync } from "fflate";
-import type { PlannedEnvironment } from "./environments";
+import { type PlannedEnvironment, SYNTH } from "./environments";
 
 // How plans go from the build that makes them to the build that reviews them: `<name>.json` is a plan, and
 // `<name>.txt` what Terraform said where it failed. The first build runs what anybody wrote: its files are hostile.
@@ -42,7 +42,7 @@ export function readPlans(archive: Uint8Array, expected: readonly string[]): Pla
     environment[kind === "json" ? "plan" : "failure"] = new TextDecoder().decode(bytesOf);
   }
   // Where the stacks cannot be synthesized, that is told once for all.
-  const told = planned.has("synth");
+  const told = planned.has(SYNTH);
   for (const name of expected)
     if (!planned.has(name) && !told)
       planned.set(name, { name, failure: "No plan was made: the pull request's settings do not have it." });

@@ -3,13 +3,11 @@ import { basename } from "node:path";
 import { text as readStream } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { runCommand, UserError } from "../project";
+import { COMMENT_LIMIT } from "./comment";
 import { readFailOn } from "./fail-on";
 import { type Plan, PlanError, readPlan } from "./plan";
 import { render } from "./render";
 import { type Review, type Risk, review, toJson } from "./review";
-
-/** GitHub takes so much of a comment. */
-const GITHUB_LIMIT = 65_536;
 
 const FORMATS = ["markdown", "text", "json"] as const;
 type Format = (typeof FORMATS)[number];
@@ -51,7 +49,7 @@ function print(reviewed: Review, format: Format, limit: number): string {
 
 function readRequest(args: string[]): Request {
   const { values, positionals } = parse(args);
-  const { format = "markdown", limit = String(GITHUB_LIMIT) } = values;
+  const { format = "markdown", limit = String(COMMENT_LIMIT) } = values;
   if (!isOneOf(FORMATS, format))
     throw new UserError(
       `--format is ${JSON.stringify(format)}; it is one of ${FORMATS.join(", ")}.\n${USAGE}`,

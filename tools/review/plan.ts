@@ -53,12 +53,6 @@ export interface ActionInvocation {
   readonly deferredBecause?: string;
 }
 
-/** What the values of a state or a plan say of their own sensitivity. */
-export interface MaskedValues {
-  readonly values: Json;
-  readonly sensitive: Mask;
-}
-
 /** A plan, of which only what is read here is kept: of values beside the changes, what is sensitive. */
 export interface Plan {
   readonly name: string;
@@ -73,7 +67,7 @@ export interface Plan {
   /** False where a part was left out: deferred, or not targeted. */
   readonly complete: boolean;
   /** Secrets beside the changes: of variables, states, planned values, modules' arguments, providers' actions. */
-  readonly otherValues: readonly MaskedValues[];
+  readonly otherSecrets: readonly Json[];
   /** Whether the configuration sets an attribute of a resource; undefined where the plan does not tell. */
   readonly isConfigured: (address: string, attribute: string) => boolean | undefined;
   /** The provider's configuration that a resource is made with; undefined where the plan does not tell. */
@@ -311,12 +305,12 @@ export function readPlan(name: string, content: string): Plan {
     ],
     errored: data.errored,
     complete: data.complete,
-    otherValues: [
+    otherSecrets: [
       ...planned.secrets,
       ...prior.secrets,
       ...invocations.flatMap((found) => markedParts(found.config_values, found.config_sensitive)),
       ...secretsOfConfiguration(root, data.variables),
-    ].map((values) => ({ values, sensitive: true })),
+    ],
     ...configured(root),
     isRelevant: relevantAttributes(data.relevant_attributes),
   };

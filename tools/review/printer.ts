@@ -68,7 +68,7 @@ function skippable(a: string, b: string): number {
   return same > LONGEST_VALUE - CONTEXT ? same - CONTEXT : 0;
 }
 
-function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+export function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   const list = lists.get(key);
   if (list) list.push(value);
   else lists.set(key, [value]);

@@ -1,5 +1,6 @@
 import type { Settings } from "../../settings";
 import { UserError } from "../project";
+import { COMMENT_LIMIT } from "./comment";
 import type { PlannedEnvironment } from "./environments";
 import { MARKER_ROOM, type PullRequest, type ReviewComment, type Verdict } from "./github";
 import { verdict } from "./layout";
@@ -7,9 +8,6 @@ import { plainText } from "./phrase";
 import { type Plan, PlanError, readPlan } from "./plan";
 import { render } from "./render";
 import { type FailedPlan, type Review, type Risk, review } from "./review";
-
-/** GitHub takes so much of a comment. */
-export const COMMENT_BYTES = 65_536;
 
 /** What fails a review where nobody says: all that keeps it from being relied on. */
 export const FAIL_ON: readonly Risk[] = ["check", "errored", "unknown"];
@@ -93,7 +91,7 @@ function commentOn(reviewed: Review, { pullRequest, log, remark }: PullRequestRe
   const about = [`Plans of ${pullRequest.commit}`, remark, link && `more in ${link}`].filter(Boolean);
   const opening = `<sub>${about.join("; ")}</sub>\n\n`;
   const whole = link || "in what npm run review:pr printed";
-  const limit = COMMENT_BYTES - MARKER_ROOM - Buffer.byteLength(opening);
+  const limit = COMMENT_LIMIT - MARKER_ROOM - Buffer.byteLength(opening);
   const { text, over } = render(reviewed, { format: "markdown", limit, whole });
   if (!over) return opening + text;
   const verdictLines = text.slice(0, text.indexOf("\n\n") + 2);

@@ -1,7 +1,7 @@
 import { type Item, type Layout, layOut, type Section } from "./layout";
 import { markdown } from "./markdown";
 import { codes, plural } from "./phrase";
-import type { Printer } from "./printer";
+import { append, type Printer } from "./printer";
 import type { Review } from "./review";
 import { text } from "./text";
 
@@ -176,11 +176,7 @@ class Page {
 
 function grouped(items: readonly Item[], by = ({ group }: Item) => group): Map<string, Item[]> {
   const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const known = groups.get(by(item));
-    if (known) known.push(item);
-    else groups.set(by(item), [item]);
-  }
+  for (const item of items) append(groups, by(item), item);
   return groups;
 }
 

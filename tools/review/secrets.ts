@@ -124,7 +124,7 @@ export class Redactor {
   constructor(plans: readonly Plan[]) {
     const collection = new Collection(this.words);
     for (const plan of plans) {
-      for (const { values, sensitive } of plan.otherValues) collection.addMarked(values, sensitive);
+      for (const secret of plan.otherSecrets) collection.add(secret);
       for (const resource of [...plan.resources, ...plan.drift, ...plan.deferred])
         collection.addChange(resource.change);
       for (const change of plan.outputs.values()) collection.addChange(change);
@@ -144,19 +144,6 @@ export class Redactor {
     text = withoutNamed(text);
     if (text.length < 40) return text;
     return text.replace(AWS_SECRET, (found) => (looksRandom(found) ? HIDDEN : found));
-  }
-
-  /** Every text of a value of ours; `except` names keys whose texts are our own words. */
-  deep<T>(value: T, except: ReadonlySet<string>): T {
-    if (typeof value === "string") return this.text(value) as T;
-    if (Array.isArray(value)) return value.map((element) => this.deep(element, except)) as T;
-    if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([key, element]) => [
-        key,
-        except.has(key) ? element : this.deep(element, except),
-      ]),
-    ) as T;
   }
 
   private withoutWords(text: string): string {
@@ -191,7 +178,7 @@ class Collection {
     this.addPair(before, beforeSensitive, after, afterSensitive);
   }
 
-  addMarked(value: Json | undefined, mask: Mask): void {
+  private addMarked(value: Json | undefined, mask: Mask): void {
     for (const part of markedParts(value, mask)) this.add(part);
   }
 
@@ -216,7 +203,7 @@ class Collection {
     }
   }
 
-  private add(value: Json | undefined): void {
+  add(value: Json | undefined): void {
     if (isArray(value)) for (const element of value) this.add(element);
     else if (isObject(value)) {
       for (const [key, element] of Object.entries(value)) {

@@ -161,8 +161,8 @@ describe("a name that is JavaScript's own is a name like any:", () => {
   test("of a variable", () => {
     const variables = `"variables":${proto('{"value":"hunter2"}')}`;
     const configuration = `"configuration":{"root_module":{"variables":${proto('{"sensitive":true}')}}}`;
-    const { otherValues } = readPlan("dev", planText([]).replace("}", `,${variables},${configuration}}`));
-    expect(otherValues).toEqual([{ values: "hunter2", sensitive: true }]);
+    const { otherSecrets } = readPlan("dev", planText([]).replace("}", `,${variables},${configuration}}`));
+    expect(otherSecrets).toEqual(["hunter2"]);
   });
 
   test.each(["variables", "output_changes"])("and %s of another shape are refused", (key) => {
@@ -250,8 +250,8 @@ test("of values beside the changes only the sensitive ones are kept", () => {
   const resource = { address: "aws_thing.it", mode: "managed", values: { a: "plain", b: ["x", "hunter2"] } };
   const root_module = { resources: [{ ...resource, sensitive_values: { b: [false, true] } }] };
   const more = { planned_values: { root_module }, prior_state: { values: { root_module } } };
-  const { otherValues } = readPlan("dev", planText([change("aws_thing", null, {})], more));
-  expect(otherValues).toEqual(Array(2).fill({ values: "hunter2", sensitive: true }));
+  const { otherSecrets } = readPlan("dev", planText([change("aws_thing", null, {})], more));
+  expect(otherSecrets).toEqual(["hunter2", "hunter2"]);
 });
 
 test("a later minor version is read, and keys that nobody knows are passed over", () => {
