@@ -11,9 +11,9 @@ import {
   type SimpleRenderer,
 } from "listr2";
 import type { Settings } from "../../settings";
+import { inParallel } from "../../shared/parallel";
 import { cdktf, run, tail } from "../cdktf";
 import { type LocalAws, startLocalAws } from "../local-aws";
-import { inParallel } from "../parallel";
 import { projectRoot, runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
 import { motoServer, providerMirror, terraform } from "../toolchain";

@@ -3,8 +3,8 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Settings } from "../../settings";
 import { planRoleArn } from "../../shared/names";
+import { inParallel } from "../../shared/parallel";
 import { run } from "../cdktf";
-import { inParallel } from "../parallel";
 import { projectRoot } from "../project";
 import { Stack, wordsOf } from "../stack";
 
