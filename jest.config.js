@@ -51,7 +51,8 @@ const project = (displayName, testMatch) => ({
   modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/.slipway"],
 });
 
-// "unit" needs nothing but Node; "real" runs Terraform, the AWS provider and Local AWS.
+// "unit" needs nothing but Node; "real" runs Terraform, the AWS provider and Local AWS; "acceptance" is run by
+// `npm run verify` against a deployed environment, with what of the caller's set-up leads there.
 module.exports = {
   // By itself jest leaves a core alone, which on two is half of them.
   maxWorkers: "100%",
@@ -64,5 +65,9 @@ module.exports = {
   projects: [
     project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),
     project("real", ["<rootDir>/__tests__/**/*.real.ts"]),
+    {
+      ...project("acceptance", ["<rootDir>/__tests__/acceptance/environment/**/*.check.ts"]),
+      setupFiles: [],
+    },
   ],
 };

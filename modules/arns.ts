@@ -8,5 +8,3 @@ export const policyArn = (account: string, name: string) => `arn:aws:iam::${acco
 
 /** Every name that an environment gives begins so; its roles' permissions end there. */
 export const environmentPrefix = (project: string, environment: string) => `${project}-${environment}`;
-
-export const repositoryName = (project: string, service: string) => `${project}/${service}`;

@@ -90,6 +90,11 @@ export interface BuildProjectProps {
   readonly reports?: readonly Report[];
   /** Where npm keeps what it fetched, from one build to the next. @default - nowhere */
   readonly cache?: IBucket;
+  /**
+   * Whether it builds container images: the one reason for privileged mode, without which Docker has no daemon.
+   * @default false
+   */
+  readonly containers?: boolean;
   /** How many projects there are: 0 or 1, where that shows only when it is deployed. @default - one */
   readonly count?: TerraformCount;
   /** @default 30 */
@@ -97,7 +102,7 @@ export interface BuildProjectProps {
   readonly logRetentionDays: number;
 }
 
-/** A CodeBuild project: no Docker daemon, an encrypted log, a role of its own. */
+/** A CodeBuild project: an encrypted log, a role of its own, and no Docker daemon unless it builds images. */
 export class BuildProject extends Construct {
   readonly name: string;
   readonly arn: string;
@@ -145,8 +150,13 @@ export class BuildProject extends Construct {
       environment: {
         type: "LINUX_CONTAINER",
         computeType: "BUILD_GENERAL1_MEDIUM",
+        // For x86_64, as the tasks are (fargate-service.ts): the images that it builds need no emulation.
         image: "aws/codebuild/standard:7.0",
-        privilegedMode: false,
+        // Not CodePipeline's own ECRBuildAndPublish, which needs no such project: it cannot leave out an image
+        // whose immutable tag is there (an execution that is retried or started anew would fail), keeps no layers,
+        // and runs with the role of the whole pipeline. Here the privileged container has a machine of its own,
+        // which goes with the build, and a role that reaches one repository and its input alone.
+        privilegedMode: props.containers ?? false,
       },
       logsConfig: { cloudwatchLogs: { status: "ENABLED", groupName: this.logs.name } },
       dependsOn: this.role.ready,

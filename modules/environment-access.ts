@@ -1,4 +1,4 @@
-import { accessNames } from "../shared/names";
+import { accessNames, LIVE_ALIAS } from "../shared/names";
 import { environmentPrefix, policyArn } from "./arns";
 import type { Statement } from "./iam";
 import { KEY_USE } from "./key";
@@ -77,6 +77,17 @@ export function readStatements({ project, environment, account, region }: Reach)
       ],
       resources: [`arn:aws:kms:${region}:${account}:key/*`],
       conditions: { StringEquals: { "aws:ResourceTag/slipway:environment": environment } },
+    },
+  ];
+}
+
+/** Calling that an environment's acceptance tests do: of its functions, what callers get. */
+export function verifyStatements({ project, environment, account, region }: Reach): Statement[] {
+  const prefix = environmentPrefix(project, environment);
+  return [
+    {
+      actions: ["lambda:InvokeFunction"],
+      resources: [`arn:aws:lambda:${region}:${account}:function:${prefix}-*:${LIVE_ALIAS}`],
     },
   ];
 }

@@ -12,7 +12,7 @@ import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security
 import { VpcSecurityGroupIngressRule } from "@cdktf/provider-aws/lib/vpc-security-group-ingress-rule";
 import { Construct } from "constructs";
 import type { ServiceRelease, ServiceSettings } from "../settings";
-import { repositoryName } from "./arns";
+import { repositoryName } from "../shared/names";
 import { Role } from "./iam";
 import type { IKey } from "./key";
 import type { LoadBalancer } from "./load-balancer";
@@ -170,7 +170,7 @@ export class FargateService extends Construct {
       {
         actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
         resources: [
-          `arn:aws:ecr:${props.buildRegion}:${props.buildAccount}:repository/${repositoryName(props.project, props.name)}`,
+          `arn:aws:ecr:${props.buildRegion}:${props.buildAccount}:repository/${repositoryName(props, props.name)}`,
         ],
       },
     );

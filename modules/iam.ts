@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { IamRole } from "@cdktf/provider-aws/lib/iam-role";
 import { IamRolePolicy } from "@cdktf/provider-aws/lib/iam-role-policy";
-import { Lazy } from "cdktf";
-import { Construct } from "constructs";
+import { Aspects, Lazy } from "cdktf";
+import { Construct, type IConstruct } from "constructs";
 
 /** One statement of a policy. */
 export interface Statement {
@@ -99,12 +100,21 @@ export class Role extends Construct implements Grantee {
   }
 
   allow(...statements: Statement[]): void {
-    this.statements.push(...statements);
+    for (const statement of statements) this.add(statement);
     this.policy ??= new IamRolePolicy(this, "policy", {
       name: "grants",
       role: this.role.name,
       policy: Lazy.stringValue({ produce: () => policyDocument(this.statements) }),
     });
+  }
+
+  /** What is allowed on the same things is one statement: a role's policies have but 10,240 characters. */
+  private add({ actions, ...where }: Statement): void {
+    const index = this.statements.findIndex(({ actions: _, ...other }) => isDeepStrictEqual(other, where));
+    const before = this.statements[index]?.actions ?? [];
+    const all = { ...where, actions: [...new Set([...before, ...actions])] };
+    if (index < 0) this.statements.push(all);
+    else this.statements[index] = all;
   }
 
   /** What must exist before something may rely on the role's rights. */
@@ -120,4 +130,13 @@ export class Role extends Construct implements Grantee {
       conditions: { StringEquals: { "iam:PassedToService": service } },
     });
   }
+}
+
+/** Gives each role below a scope, whoever makes it, a permissions boundary. */
+export function capRoles(scope: Construct, boundaryArn: string): void {
+  Aspects.of(scope).add({
+    visit(node: IConstruct) {
+      if (node instanceof IamRole) node.permissionsBoundary = boundaryArn;
+    },
+  });
 }

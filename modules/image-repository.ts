@@ -2,8 +2,9 @@ import { EcrLifecyclePolicy } from "@cdktf/provider-aws/lib/ecr-lifecycle-policy
 import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
 import { EcrRepositoryPolicy } from "@cdktf/provider-aws/lib/ecr-repository-policy";
 import { Construct } from "constructs";
-import { accountRoot, repositoryName } from "./arns";
-import { policyDocument } from "./iam";
+import { repositoryName } from "../shared/names";
+import { accountRoot } from "./arns";
+import { type Grantee, policyDocument } from "./iam";
 import type { IKey } from "./key";
 
 export interface ImageRepositoryProps {
@@ -14,12 +15,21 @@ export interface ImageRepositoryProps {
   readonly pulledBy: readonly { readonly account: string; readonly rolePattern: string }[];
 }
 
-/** The images of one service: a tag never changes, each push is scanned, the oldest go. */
+/** A repository of images, whoever made it. */
+export interface IImageRepository {
+  /** Lets `grantee` see which images there are, build on their layers, and push new ones; nothing is deleted. */
+  grantPush(grantee: Grantee): void;
+}
+
+/**
+ * The images of one service: a tag never changes, each push is scanned. Which of the old ones may go only the clean-up
+ * can tell, because it asks the environments what they run.
+ */
 export class ImageRepository extends Construct {
   constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
     super(scope, id);
     const repository = new EcrRepository(this, "repository", {
-      name: repositoryName(props.project, props.service),
+      name: repositoryName(props, props.service),
       imageTagMutability: "IMMUTABLE",
       imageScanningConfiguration: { scanOnPush: true },
       encryptionConfiguration: [{ encryptionType: "KMS", kmsKey: props.key.arn }],
@@ -40,12 +50,6 @@ export class ImageRepository extends Construct {
             },
             action: { type: "expire" },
           },
-          {
-            rulePriority: 2,
-            description: "The last 100 images stay",
-            selection: { tagStatus: "any", countType: "imageCountMoreThan", countNumber: 100 },
-            action: { type: "expire" },
-          },
         ],
       }),
     });
@@ -62,5 +66,36 @@ export class ImageRepository extends Construct {
         ),
       });
     }
+  }
+
+  /** A repository that another stack makes. */
+  static fromName(
+    name: string,
+    { account, region }: { readonly account: string; readonly region: string },
+  ): IImageRepository {
+    const arn = `arn:aws:ecr:${region}:${account}:repository/${name}`;
+    return {
+      grantPush: (grantee) =>
+        grantee.allow(
+          {
+            actions: ["ecr:GetAuthorizationToken"],
+            resources: ["*"],
+            reason: "The one action of ECR that has no resource.",
+          },
+          {
+            actions: [
+              "ecr:BatchCheckLayerAvailability",
+              "ecr:BatchGetImage",
+              "ecr:CompleteLayerUpload",
+              "ecr:DescribeImages",
+              "ecr:GetDownloadUrlForLayer",
+              "ecr:InitiateLayerUpload",
+              "ecr:PutImage",
+              "ecr:UploadLayerPart",
+            ],
+            resources: [arn],
+          },
+        ),
+    };
   }
 }

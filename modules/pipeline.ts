@@ -13,6 +13,7 @@ const LIMITS = { stages: 50, actionsPerStage: 50, configurationValue: 1000 } as 
 
 /** The artifact that the source's action gives. */
 const SOURCE_ARTIFACT = "Source";
+const SOURCE_ACTION = "Source";
 
 /** One build that a stage runs. */
 export interface BuildStep {
@@ -33,6 +34,8 @@ export interface ApprovalStep {
   readonly name: string;
   /** What they are told; may hold variables. */
   readonly message: string;
+  /** Address of what they should read first; may hold variables. */
+  readonly link: string;
   /** Where they are told. */
   readonly topic: ITopic;
 }
@@ -45,6 +48,8 @@ export interface Stage {
   readonly name: string;
   /** What a variable must be; else the stage is skipped. @default - it is never skipped */
   readonly onlyIf?: { readonly variable: string; readonly is: string };
+  /** Whether what failed in it is tried once more, because a network may fail. @default false */
+  readonly retry?: boolean;
   readonly steps: readonly (BuildStep | ApprovalStep)[];
 }
 
@@ -53,8 +58,15 @@ export interface PipelineProps {
   readonly account: string;
   readonly source: Source;
   readonly stages: readonly Stage[];
+  /** Variables of an execution, with what they are where nobody sets them; in the namespace `variables`. @default - none */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Whether a newer execution takes the place of those that wait. @default "SUPERSEDED" */
   readonly executionMode?: "SUPERSEDED" | "QUEUED";
+  /**
+   * Builds of a stage that run side by side at most; the others wait for them. One beyond CodeBuild's quota fails.
+   * @default - all
+   */
+  readonly buildsAtOnce?: number;
   readonly artifacts: IBucket;
   readonly key: IKey;
 }
@@ -93,12 +105,22 @@ export class Pipeline extends Construct {
       ],
       stage: [
         { name: "Source", action: [sourceAction(props.source)] },
-        ...props.stages.map(({ name, onlyIf, steps }) => ({
+        ...props.stages.map(({ name, onlyIf, retry, steps }) => ({
           name,
-          action: steps.map(actionOf),
+          action: steps.map((step, index) => ({
+            ...actionOf(step),
+            // Nothing is waited for but a free build.
+            runOrder: "project" in step ? 1 + Math.floor(index / (props.buildsAtOnce ?? steps.length)) : 1,
+          })),
           ...(onlyIf && { beforeEntry: skipUnless(onlyIf) }),
+          ...(retry && { onFailure: RETRY }),
         })),
       ],
+      ...(props.source.trigger && { trigger: [triggerOf(props.source.trigger)] }),
+      variable: Object.entries(props.variables ?? {}).map(([variable, defaultValue]) => ({
+        name: variable,
+        defaultValue,
+      })),
       dependsOn: role.ready,
     });
     this.name = pipeline.name;
@@ -108,14 +130,25 @@ export class Pipeline extends Construct {
 
 function sourceAction(source: Source) {
   return {
-    name: "Source",
+    name: SOURCE_ACTION,
     category: "Source",
     owner: source.owner,
     provider: source.provider,
     version: source.version,
-    namespace: "Source",
+    namespace: SOURCE_ACTION,
     outputArtifacts: [SOURCE_ARTIFACT],
     configuration: source.configuration,
+  };
+}
+
+function triggerOf({ branches, paths }: NonNullable<Source["trigger"]>) {
+  const push = {
+    branches: { includes: [...branches] },
+    ...(paths?.length && { filePaths: { includes: [...paths] } }),
+  };
+  return {
+    providerType: "CodeStarSourceConnection",
+    gitConfiguration: { sourceActionName: SOURCE_ACTION, push: [push] },
   };
 }
 
@@ -133,18 +166,19 @@ const skipUnless = ({ variable, is }: NonNullable<Stage["onlyIf"]>) => ({
   },
 });
 
+const RETRY = { result: "RETRY", retryConfiguration: { retryMode: "FAILED_ACTIONS" } };
+
 const actionOf = (step: BuildStep | ApprovalStep) =>
   "project" in step ? buildAction(step) : approvalAction(step);
 
-function approvalAction({ name, message, topic }: ApprovalStep) {
+function approvalAction({ name, message, link, topic }: ApprovalStep) {
   return {
     name,
     category: "Approval",
     owner: "AWS",
     provider: "Manual",
     version: "1",
-    runOrder: 1,
-    configuration: { NotificationArn: topic.arn, CustomData: message },
+    configuration: { NotificationArn: topic.arn, CustomData: message, ExternalEntityLink: link },
   };
 }
 
@@ -161,7 +195,6 @@ function buildAction({ name, project, input, besides = [], output, variables = {
     owner: "AWS",
     provider: "CodeBuild",
     version: "1",
-    runOrder: 1,
     // Its variables are asked for by its name.
     namespace: name,
     inputArtifacts: [primary, ...besides],

@@ -7,7 +7,7 @@ import { DataAwsSecretsmanagerSecretVersions } from "@cdktf/provider-aws/lib/dat
 import { Fn, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { SourceSettings } from "../settings";
-import { tokenSecretName } from "../shared/names";
+import { isPattern, tokenSecretName } from "../shared/names";
 import { BuildProject, branchPattern } from "./build-project";
 import { type Grantee, Role } from "./iam";
 import type { IKey } from "./key";
@@ -18,7 +18,10 @@ export interface SourceProps {
   readonly account: string;
   readonly region: string;
   readonly source: SourceSettings;
+  /** The branch; behind a connection and in CodeCommit also a pattern, as `release/*`. */
   readonly branch: string;
+  /** Patterns of files of which a push must touch one; only behind a connection. @default - whatever it touches */
+  readonly paths?: readonly string[];
   readonly key: IKey;
   readonly logRetentionDays: number;
 }
@@ -36,6 +39,8 @@ export class Source extends Construct {
   readonly configuration: Record<string, string>;
   /** The connection, where it is the source's: somebody has to finish its handshake in the console. */
   readonly connectionArn?: string;
+  /** What of a push starts the pipeline, where CodePipeline itself is told of it. */
+  readonly trigger?: { readonly branches: readonly string[]; readonly paths?: readonly string[] };
   private readonly props: SourceProps;
   private tokenSecretArn?: string;
 
@@ -69,9 +74,12 @@ export class Source extends Construct {
         this.configuration = {
           ConnectionArn: this.connectionArn,
           FullRepositoryId: source.repository,
+          // For a start by hand; a pattern has no such branch, and then a revision must be named.
           BranchName: branch,
-          DetectChanges: "true",
+          // The trigger does.
+          DetectChanges: "false",
         };
+        this.trigger = { branches: [branch], paths: props.paths };
         break;
       }
       case "codecommit": {
@@ -147,7 +155,7 @@ export class Source extends Construct {
         detail: {
           event: ["referenceCreated", "referenceUpdated"],
           referenceType: ["branch"],
-          referenceName: [branch],
+          referenceName: [isPattern(branch) ? { wildcard: branch } : branch],
         },
       }),
     });
@@ -162,6 +170,8 @@ export class Source extends Construct {
       rule: rule.name,
       arn: pipeline.arn,
       roleArn: role.arn,
+      // The pipeline could not tell which of the branches it was.
+      ...(isPattern(branch) && { inputTransformer: PUSHED_REVISION }),
       dependsOn: role.ready,
     });
   }
@@ -211,6 +221,14 @@ export class Source extends Construct {
     return Token.asString(Fn.try([Fn.lookupNested(Fn.jsondecode(secretString), ["Token"]), secretString]));
   }
 }
+
+/** The commit of CodeCommit's event, as the revision that an execution takes (user guide, "source overrides"). */
+const PUSHED_REVISION = {
+  inputPaths: { revision: "$.detail.commitId" },
+  inputTemplate: JSON.stringify({
+    sourceRevisions: [{ actionName: "Source", revisionType: "COMMIT_ID", revisionValue: "<revision>" }],
+  }),
+};
 
 const repositoryArn = (of: {
   readonly region: string;

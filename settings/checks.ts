@@ -45,7 +45,22 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     problems.add([kind], { what: "It is empty.", mend: `Add at least one, as: ${example}` });
   }
 
-  for (const { name, deploy } of Object.values(settings.pipelines)) {
+  for (const { name, branch, paths, deploy } of Object.values(settings.pipelines)) {
+    const { provider } = settings.source;
+    if (branch.includes("*") && provider === "github-token")
+      problems.add(["pipelines", name, "branch"], {
+        given: print(branch),
+        what: "CodePipeline's GitHub action knows no pattern of branches.",
+        allowed: 'one branch; a pattern with provider = "connection" or "codecommit"',
+        mend: 'Name one branch, or reach GitHub by a connection: git = { provider = "connection", … }.',
+      });
+    if (paths.length && provider !== "connection")
+      problems.add(["pipelines", name, "paths"], {
+        given: print(paths),
+        what: "Only a connection tells which files a push touches.",
+        allowed: 'paths with provider = "connection"',
+        mend: 'Leave paths out, or reach the repository by a connection: git = { provider = "connection", … }.',
+      });
     const seen = new Set<string>();
     deploy.forEach((wave, i) => {
       wave.forEach((environment, j) => {

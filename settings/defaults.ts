@@ -31,19 +31,18 @@ export function fill(file: Sound, given: Readonly<Record<string, unknown>>): Set
     source: fillSource(file.git),
     services: mapValues(services, (service) => {
       const { minCount: _, maxCount: __, ...rest } = fillService([service], services);
-      return rest;
+      return { ...rest, dockerfile: service.dockerfile ?? "app/Dockerfile" };
     }),
     functions: mapValues(file.functions, (it) => fillFunction([it])),
     environments: mapValues(file.environments, (it, name) => fillEnvironment(name, it, file, region)),
-    pipelines: mapValues(
-      file.pipelines,
-      ({ branch = MISSING, deploy = [], execution = "superseded" }, name) => ({
-        name,
-        branch,
-        deploy,
-        execution,
-      }),
-    ),
+    pipelines: mapValues(file.pipelines, (it, name) => ({
+      name,
+      branch: it.branch ?? MISSING,
+      paths: it.paths ?? [],
+      deploy: it.deploy ?? [],
+      execution: it.execution ?? "superseded",
+      buildsAtOnce: it.builds_at_once ?? 10,
+    })),
     previews: Object.entries(file.previews ?? {}).map(([pattern, preview]) => ({
       pattern,
       pipeline: preview?.pipeline ?? MISSING,

@@ -137,6 +137,20 @@ export const FARGATE_MEMORY: Readonly<Record<number, readonly number[]>> = {
   16384: range(32768, 122880, 8192),
 };
 
+const DOCKERFILE = /^(?=.{1,200}$)(?!(?:.*\/)?\.{1,2}(?:\/|$))[\w.][\w.@+-]*(?:\/[\w.@+-]+)*$/;
+const dockerfile = text(DOCKERFILE, {
+  is: "the path of a Dockerfile",
+  allowed:
+    "a path relative to the repository's root: letters, digits, dots, dashes and underscores between /, without ..",
+  example: '"app/Dockerfile"',
+  mend: (given) => {
+    const path = String(given)
+      .replaceAll("\\", "/")
+      .replace(/^(?:\.?\/)+/, "");
+    return DOCKERFILE.test(path) ? `Write "${path}".` : undefined;
+  },
+});
+
 const serviceFields = {
   port: whole(1, 65535, "a port", 8080),
   cpu: oneOf(Object.keys(FARGATE_MEMORY).map(Number), "an amount of CPU that Fargate has", 256),
@@ -163,7 +177,12 @@ const serviceFields = {
   variables: variables(),
 };
 const serviceChanges = z.strictObject(serviceFields).partial();
-const service = z.strictObject({ ...serviceChanges.shape, port: serviceFields.port });
+const service = z.strictObject({
+  ...serviceChanges.shape,
+  port: serviceFields.port,
+  // No environment has another: what was tried in one is what runs in the next.
+  dockerfile: dockerfile.optional(),
+});
 
 const functionChanges = z
   .strictObject({
@@ -261,10 +280,17 @@ function isBranch(value: unknown, pattern: boolean): boolean {
   return value.split("/").every((part) => part !== "" && !part.startsWith(".") && !part.endsWith(".lock"));
 }
 
-const branch = leaf<string>((value) => isBranch(value, false), {
+const branch = leaf<string>((value) => isBranch(value, true) && /[^*/]/.test(String(value)), {
   is: "the name of a branch",
-  allowed: "one branch as Git names it, without refs/heads/ and without wildcards",
+  allowed:
+    'a branch as Git names it, without refs/heads/; or a pattern in which * stands for any text, as "release/*"',
   example: '"main"',
+});
+
+const file = text(/^(?!\/)(?!.*\.\.)[^\s\\,]{1,255}$/, {
+  is: "a pattern of files",
+  allowed: "a path from the repository's root, in which * stands for a name and ** for any path",
+  example: '"services/**"',
 });
 
 const reference = (thing: string, example: string) =>
@@ -277,7 +303,9 @@ const reference = (thing: string, example: string) =>
 const pipeline = z.strictObject({
   branch,
   deploy: z.array(z.array(reference("an environment", '"dev"')).min(1)).min(1),
+  paths: z.array(file).min(1).max(8).optional(),
   execution: oneOf(EXECUTIONS, "an execution mode", "superseded").optional(),
+  builds_at_once: whole(1, 50, "a number of builds", 10).optional(),
 });
 
 const preview = z.strictObject({
@@ -310,7 +338,15 @@ export const settingsFile = z.strictObject({
     },
     /^(bootstrap|delivery)$|^(access|pipeline)-/,
   ),
-  pipelines: named("a pipeline", pipeline),
+  pipelines: named(
+    "a pipeline",
+    pipeline,
+    {
+      allowed:
+        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not delivery, which is Slipway's own",
+    },
+    /^delivery$/,
+  ),
   previews: z
     .record(
       leaf<string>((key) => key === PULL_REQUESTS || (isBranch(key, true) && /[^*/]/.test(String(key))), {

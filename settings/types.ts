@@ -54,6 +54,12 @@ export interface ServiceSettings {
   readonly variables: Readonly<Record<string, string>>;
 }
 
+/** A Fargate service, before the environments change it: each of them runs the same image. */
+export interface CommonServiceSettings extends Omit<ServiceSettings, "minCount" | "maxCount"> {
+  /** Path of the Dockerfile, relative to the repository's root, which is the build's context. */
+  readonly dockerfile: string;
+}
+
 /** A Lambda function, as one environment runs it. */
 export interface FunctionSettings {
   /** MiB. */
@@ -93,10 +99,15 @@ export const EXECUTIONS = ["superseded", "queued"] as const;
 
 export interface PipelineSettings {
   readonly name: string;
+  /** A branch, or a pattern of branches, as `release/*`. */
   readonly branch: string;
+  /** Patterns of files of which a push must touch one; all files where there are none. */
+  readonly paths: readonly string[];
   /** Waves; the environments of one wave are deployed side by side. */
   readonly deploy: readonly (readonly string[])[];
   readonly execution: Execution;
+  /** Builds of a stage that run side by side at most: one beyond the account's quota fails, and does not wait. */
+  readonly buildsAtOnce: number;
 }
 
 export interface PreviewSettings {
@@ -113,7 +124,7 @@ export interface Settings {
   /** The build account: state, pipelines, artifacts. */
   readonly account: string;
   readonly source: SourceSettings;
-  readonly services: Readonly<Record<string, Omit<ServiceSettings, "minCount" | "maxCount">>>;
+  readonly services: Readonly<Record<string, CommonServiceSettings>>;
   readonly functions: Readonly<Record<string, FunctionSettings>>;
   readonly environments: Readonly<Record<string, EnvironmentSettings>>;
   readonly pipelines: Readonly<Record<string, PipelineSettings>>;

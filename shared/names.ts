@@ -8,6 +8,28 @@ interface BuildAccount extends Project {
   readonly region: string;
 }
 
+export const DELIVERY_STACK = "delivery";
+
+export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
+
+/**
+ * The stacks that a pipeline brings up to date by itself, in their order. What all pipelines share is brought up to date
+ * by the first one of the settings alone: others run on other branches, and would undo what that one did.
+ */
+export const stacksUpdatedBy = (
+  { pipelines }: { readonly pipelines: Readonly<Record<string, unknown>> },
+  pipeline: string,
+) => [...(Object.keys(pipelines)[0] === pipeline ? [DELIVERY_STACK] : []), pipelineStackName(pipeline)];
+
+/** A pipeline in CodePipeline; also begins the names of all that it has. */
+export const pipelineName = ({ project }: Project, pipeline: string) => `${project}-${pipeline}`;
+
+/** Whether a pipeline's branch means several. */
+export const isPattern = (branch: string) => branch.includes("*");
+
+/** What caps the roles that `delivery` and the pipelines make: `bootstrap` makes it, and no pipeline can change it. */
+export const deliveryBoundaryName = ({ project }: Project) => `${project}-delivery-boundary`;
+
 /** The bucket in the build account that holds every stack's Terraform state. */
 export const stateBucketName = ({ project, account, region }: BuildAccount) =>
   `${project}-state-${account}-${region}`;
@@ -28,6 +50,9 @@ export const deliveryNames = ({ project, account, region }: BuildAccount) => ({
   topic: `${project}-notifications`,
 });
 
+/** The repository in the build account that holds a service's images. */
+export const repositoryName = ({ project }: Project, service: string) => `${project}/${service}`;
+
 /** What a build leaves in a bucket, below its id. */
 export const OUTPUT_ARCHIVE = "output.zip";
 
@@ -46,6 +71,7 @@ export const reviewNames = ({ project }: Project) => ({
 export const accessNames = (project: string, environment: string) => ({
   deployRole: `${project}-${environment}-deploy`,
   planRole: `${project}-${environment}-plan`,
+  verifyRole: `${project}-${environment}-verify`,
   boundary: `${project}-${environment}-boundary`,
 });
 
@@ -57,6 +83,24 @@ export const planRoleArn = ({ project }: Project, { name, account }: { name: str
 export const deployRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
   `arn:aws:iam::${account}:role/${accessNames(project, name).deployRole}`;
 
+/** What `npm run image` leaves: `<service>.json` beside these, and what its action tells the actions after it. */
+export const IMAGE_ARTIFACT = {
+  folder: "image",
+  /** To be sourced by a shell: sets IMAGE_VARIABLES. */
+  variables: "variables.sh",
+} as const;
+export const IMAGE_VARIABLES = ["IMAGE_URI"] as const;
+
+/** The role that runs the acceptance tests of an environment. */
+export const verifyRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
+  `arn:aws:iam::${account}:role/${accessNames(project, name).verifyRole}`;
+
+/** The alias of a function that its callers use. */
+export const LIVE_ALIAS = "live";
+
+/** The action that plans an environment. */
+export const planName = (environment: string) => `plan-${environment}`;
+
 /** What a plan's artifact holds, and what its action tells the actions after it. */
 export const PLAN_ARTIFACT = {
   plan: "plan.tfplan",
@@ -67,4 +111,14 @@ export const PLAN_ARTIFACT = {
   /** To be sourced by a shell: sets PLAN_VARIABLES. */
   variables: "variables.sh",
 } as const;
-export const PLAN_VARIABLES = ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS", "PLAN_IS_RISKY"] as const;
+export const PLAN_VARIABLES = [
+  "PLAN_SHA256",
+  "PLAN_SUMMARY",
+  "PLAN_RISKS",
+  "PLAN_IS_RISKY",
+  /** The build that planned, as it stands in its log's address. */
+  "PLAN_BUILD",
+] as const;
+
+/** The revision that an execution was started anew for, because the pipeline had changed; a variable of the pipeline. */
+export const UPDATED_FOR = { variable: "UPDATED_FOR", unset: "nothing" } as const;

@@ -1,15 +1,20 @@
 import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import type { Construct } from "constructs";
 import { accountRoot, roleArn } from "../modules/arns";
-import { boundaryStatements, readStatements, writeStatements } from "../modules/environment-access";
-import { policyDocument, Role } from "../modules/iam";
+import {
+  boundaryStatements,
+  readStatements,
+  verifyStatements,
+  writeStatements,
+} from "../modules/environment-access";
+import { policyDocument, Role, type Statement } from "../modules/iam";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
-import type { EnvironmentSettings } from "../settings";
-import { accessNames } from "../shared/names";
+import type { EnvironmentSettings, Settings } from "../settings";
+import { accessNames, DELIVERY_STACK } from "../shared/names";
 
 export const accessStackName = (environment: string) => `access-${environment}`;
 
-/** What the build account may do in an environment's account: deploy there, and plan without changing. */
+/** What the build account may do in an environment's account: plan without changing, deploy, and call what it deployed. */
 export class AccessStack extends SlipwayStack {
   constructor(scope: Construct, deployment: Deployment, environment: EnvironmentSettings) {
     const { settings } = deployment;
@@ -28,25 +33,34 @@ export class AccessStack extends SlipwayStack {
       description: `The most that roles of ${settings.project}'s ${name} may be allowed`,
       policy: policyDocument(boundaryStatements()),
     });
-    // Who of the build account may use them is decided there, by its own policies.
-    const trust = [
-      { actions: ["sts:AssumeRole"], resources: [], principals: { AWS: accountRoot(settings.account) } },
-    ];
+    const trust = (...roles: readonly string[]) =>
+      trustStatements(
+        settings,
+        roles.map((role) => `${settings.project}-${role}`),
+      );
     const plan = new Role(this, "plan-role", {
       name: names.planRole,
       description: `Plans ${name}; changes nothing`,
-      trust,
+      // Pipelines, the review of pull requests, and the clean-up, which looks at what runs.
+      trust: trust(`*-plan-${name}`, `${DELIVERY_STACK}-plan`, `${DELIVERY_STACK}-cleanup-function`),
     });
     plan.allow(...readStatements(reach));
     const deploy = new Role(this, "deploy-role", {
       name: names.deployRole,
       description: `Deploys ${name}`,
-      trust,
+      trust: trust(`*-apply-${name}`),
     });
     deploy.allow(...readStatements(reach), ...writeStatements(reach));
+    const verify = new Role(this, "verify-role", {
+      name: names.verifyRole,
+      description: `Calls the functions of ${name}, to see whether they answer`,
+      trust: trust(`*-verify-${name}`),
+    });
+    verify.allow(...verifyStatements(reach));
 
     this.output("plan_role_arn", plan.arn, "Role that plans the environment");
     this.output("deploy_role_arn", deploy.arn, "Role that deploys the environment");
+    this.output("verify_role_arn", verify.arn, "Role that calls the environment's functions");
   }
 }
 
@@ -59,4 +73,19 @@ function reachAccount(
   if ("profile" in admin) return admin;
   if (environment.account === buildAccount) return undefined;
   return { role: roleArn(environment.account, admin.role) };
+}
+
+/**
+ * Who of the build account may take a role on: of what the project makes there, these roles alone, whatever the others'
+ * policies came to allow; of everybody else, whom that account's own policies let.
+ */
+function trustStatements({ account, project }: Settings, roles: readonly string[]): Statement[] {
+  const arns = (names: readonly string[]) => ({
+    "aws:PrincipalArn": names.map((name) => roleArn(account, name)),
+  });
+  const root = { actions: ["sts:AssumeRole"], resources: [], principals: { AWS: accountRoot(account) } };
+  return [
+    { ...root, conditions: { ArnLike: arns(roles) } },
+    { ...root, conditions: { ArnNotLike: arns([`${project}-*`]) } },
+  ];
 }

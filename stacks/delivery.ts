@@ -2,15 +2,16 @@ import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-sec
 import type { Construct } from "constructs";
 import { environmentPrefix, roleArn } from "../modules/arns";
 import { Bucket } from "../modules/bucket";
+import { Cleanup } from "../modules/cleanup";
+import { deliveryBoundaryArn } from "../modules/delivery-access";
+import { capRoles } from "../modules/iam";
 import { ImageRepository } from "../modules/image-repository";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
 import { PullRequestReview } from "../modules/pull-request-review";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
-import { accessNames, deliveryNames, tokenSecretName } from "../shared/names";
-
-export const DELIVERY_STACK = "delivery";
+import { accessNames, DELIVERY_STACK, deliveryNames, tokenSecretName } from "../shared/names";
 
 /** What all pipelines share. */
 export class DeliveryStack extends SlipwayStack {
@@ -18,6 +19,7 @@ export class DeliveryStack extends SlipwayStack {
     const { settings } = deployment;
     const { account, region, project } = settings;
     super(scope, DELIVERY_STACK, deployment, { account, region });
+    capRoles(this, deliveryBoundaryArn(settings));
     const names = deliveryNames(settings);
     const environments = Object.values(settings.environments);
 
@@ -92,7 +94,19 @@ export class DeliveryStack extends SlipwayStack {
       key,
       account,
       emails: settings.notifications.emails,
-      publishers: ["codestar-notifications.amazonaws.com", "events.amazonaws.com"],
+      publishers: [
+        "cloudwatch.amazonaws.com",
+        "codestar-notifications.amazonaws.com",
+        "events.amazonaws.com",
+      ],
+    });
+
+    new Cleanup(this, "cleanup", {
+      settings,
+      bundles: deployment.functionBundles,
+      artifacts,
+      key,
+      alarmTopicArn: topic.arn,
     });
 
     this.output("artifact_bucket", artifacts.name, "Bucket of the pipelines' artifacts");

@@ -83,7 +83,7 @@ export class EnvironmentStack extends SlipwayStack {
     }
 
     for (const [functionName, fn] of Object.entries(environment.functions)) {
-      const { url } = new SafeFunction(this, `function-${functionName}`, {
+      const { name: deployedName, url } = new SafeFunction(this, `function-${functionName}`, {
         ...common,
         project,
         name: functionName,
@@ -95,6 +95,11 @@ export class EnvironmentStack extends SlipwayStack {
         `function_${functionName}_url`,
         url,
         `Address of the function ${functionName}; asks for IAM`,
+      );
+      this.output(
+        `function_${functionName}_name`,
+        deployedName,
+        `Name of the function ${functionName} in Lambda; callers use its alias live`,
       );
     }
 

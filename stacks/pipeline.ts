@@ -1,7 +1,15 @@
 import type { Construct } from "constructs";
 import { Bucket, type IBucket } from "../modules/bucket";
 import { BuildProject, type BuildProjectProps, type Report } from "../modules/build-project";
-import { Key } from "../modules/key";
+import {
+  connectionUpdateStatements,
+  deliveryBoundaryArn,
+  deliveryUpdateStatements,
+  pipelineUpdateStatements,
+} from "../modules/delivery-access";
+import { capRoles } from "../modules/iam";
+import { ImageRepository } from "../modules/image-repository";
+import { type IKey, Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
 import { type ApprovalStep, type BuildStep, Pipeline, type Stage, variableOf } from "../modules/pipeline";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
@@ -9,16 +17,33 @@ import { Source } from "../modules/source";
 import { StateBucket } from "../modules/state-bucket";
 import { type ITopic, Topic } from "../modules/topic";
 import type { Approval, EnvironmentSettings, PipelineSettings } from "../settings";
-import { deliveryNames, deployRoleArn, PLAN_ARTIFACT, PLAN_VARIABLES, planRoleArn } from "../shared/names";
-
-export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
+import {
+  DELIVERY_STACK,
+  deliveryNames,
+  deployRoleArn,
+  IMAGE_ARTIFACT,
+  IMAGE_VARIABLES,
+  PLAN_ARTIFACT,
+  PLAN_VARIABLES,
+  pipelineName,
+  pipelineStackName,
+  planName,
+  planRoleArn,
+  repositoryName,
+  stacksUpdatedBy,
+  UPDATED_FOR,
+  verifyRoleArn,
+} from "../shared/names";
 
 /**
- * Source; Install; Build, which checks, tests and synthesizes once, side by side; then for each wave Plan, Approve where
- * somebody is to be asked, and Deploy, which applies exactly the plans that were approved. The environments of a wave go
- * side by side.
+ * Source; Install; Build, which checks, tests and synthesizes once, side by side; Update, which brings this very pipeline
+ * up to date, and starts it anew where it changed; then for each wave Plan, Approve where somebody is to be asked,
+ * Deploy, which applies exactly the plans that were approved, and Verify. The environments of a wave go side by side.
  */
 export class PipelineStack extends SlipwayStack {
+  private readonly name: string;
+  private readonly key: IKey;
+  private readonly artifacts: IBucket;
   private readonly state: StateBucket;
   private readonly topic: ITopic;
 
@@ -30,64 +55,53 @@ export class PipelineStack extends SlipwayStack {
       region,
       tags: { "slipway:pipeline": pipeline.name },
     });
-    const name = physicalName("pipeline", project, pipeline.name);
+    capRoles(this, deliveryBoundaryArn(settings));
     const delivery = deliveryNames(settings);
-    const key = Key.fromAlias(this, "delivery-key", delivery.keyAlias);
-    const artifacts = Bucket.fromName(delivery.artifactBucket, key);
-    const common = { account, region, key, logRetentionDays: 365 };
-
-    this.topic = Topic.fromArn(`arn:aws:sns:${region}:${account}:${delivery.topic}`, key);
+    this.name = pipelineName(settings, pipeline.name);
+    this.key = Key.fromAlias(this, "delivery-key", delivery.keyAlias);
+    this.artifacts = Bucket.fromName(delivery.artifactBucket, this.key);
+    this.topic = Topic.fromArn(`arn:aws:sns:${region}:${account}:${delivery.topic}`, this.key);
     this.state = new StateBucket(this, "state", settings);
 
     const source = new Source(this, "source", {
-      ...common,
       project,
+      account,
+      region,
+      key: this.key,
+      logRetentionDays: LOG_RETENTION_DAYS,
       source: settings.source,
       branch: pipeline.branch,
+      paths: pipeline.paths,
     });
-
-    const props: StepProps = { name, common, artifacts };
-    const install = this.buildStep("install", props, {
-      description: "Fetches what the others need",
-      commands: ["npm ci"],
-      output: "Install",
-      cache: artifacts,
-    });
-    const lint = this.buildStep("lint", props, {
-      description: "Checks style and types",
-      commands: ["npm run lint"],
-      input: "Install",
-    });
-    const test = this.buildStep("test", props, {
-      description: "Tests, and reports",
-      commands: ["npm run test:report"],
-      input: "Install",
-      reports: REPORTS,
-    });
-    const synth = this.buildStep("synth", props, {
-      description: "Synthesizes all stacks, once",
-      commands: ["npm run synth"],
-      input: "Install",
-      output: "Build",
-    });
-
-    const waves = pipeline.deploy.flatMap((wave, index) => {
-      const environments = wave.map((environment) => settings.environments[environment]!);
-      return this.wave(pipeline.deploy.length > 1 ? `-${index + 1}` : "", environments, props);
-    });
-
-    const { name: deployed } = new Pipeline(this, "pipeline", {
-      name,
+    const { name } = new Pipeline(this, "pipeline", {
+      name: this.name,
       account,
       source,
+      variables: { [UPDATED_FOR.variable]: UPDATED_FOR.unset },
       stages: [
-        { name: "Install", steps: [install] },
-        { name: "Build", steps: [lint, test, synth] },
-        ...waves,
+        { name: "Install", steps: [this.install()], retry: true },
+        {
+          name: "Build",
+          steps: [
+            this.lint(),
+            this.test(),
+            this.scan(),
+            this.synth(),
+            ...Object.keys(settings.services).map((service) => this.image(service)),
+          ],
+        },
+        { name: "Update", steps: [this.update(pipeline)] },
+        ...pipeline.deploy.flatMap((wave, index) =>
+          this.wave(
+            pipeline.deploy.length > 1 ? `-${index + 1}` : "",
+            wave.map((environment) => settings.environments[environment]!),
+          ),
+        ),
       ],
       executionMode: pipeline.execution === "queued" ? "QUEUED" : "SUPERSEDED",
-      artifacts,
-      key,
+      buildsAtOnce: pipeline.buildsAtOnce,
+      artifacts: this.artifacts,
+      key: this.key,
     });
     if (source.connectionArn)
       this.output(
@@ -95,152 +109,243 @@ export class PipelineStack extends SlipwayStack {
         source.connectionArn,
         "The connection to the repository. Until somebody has finished its handshake, once, in the console (Developer Tools, Settings, Connections, Update pending connection), the source's action fails",
       );
-    this.output("pipeline_name", deployed, "The pipeline");
+    this.output("pipeline_name", name, "The pipeline");
   }
 
-  /** An action that runs scripts of this repository, on the source or on what an action before it left. */
-  private buildStep(
-    step: string,
-    { name: pipeline, common, artifacts }: StepProps,
-    { description, commands, input, output, reports, cache }: BuildStepProps,
-  ): BuildStep {
-    const project = new BuildProject(this, step, {
-      ...common,
-      name: physicalName("project", pipeline, step),
-      description,
-      reports,
-      cache,
-      buildspec: {
-        version: 0.2,
-        phases: { build: { commands } },
-        // npm's commands are links.
-        ...(output && { artifacts: { files: ["**/*"], "enable-symlinks": "yes" } }),
+  private install(): BuildStep {
+    return this.step("install", {
+      description: "Fetches what the others need",
+      commands: ["npm ci", "npm run --silent toolchain"],
+      output: "Install",
+      cache: this.artifacts,
+    });
+  }
+
+  private lint(): BuildStep {
+    return this.step("lint", {
+      description: "Checks style and types",
+      commands: ["npm run lint"],
+      input: "Install",
+    });
+  }
+
+  private test(): BuildStep {
+    return this.step("test", {
+      description: "Tests, and reports",
+      commands: ["npm run test:report"],
+      input: "Install",
+      reports: REPORTS,
+    });
+  }
+
+  private scan(): BuildStep {
+    return this.step("scan", {
+      description: "Looks for known faults in packages, wide permissions and secrets",
+      commands: ["npm run --silent scan"],
+      input: "Install",
+    });
+  }
+
+  /** The commit's image: its digest is told to whoever releases it. */
+  private image(service: string): BuildStep {
+    const { settings } = this;
+    const image = this.step(`image-${service}`, {
+      description: `Builds the image of ${service}`,
+      commands: [
+        `npm run --silent image -- ${service}`,
+        `. ${IMAGE_ARTIFACT.folder}/${IMAGE_ARTIFACT.variables}`,
+      ],
+      input: "Install",
+      output: `Image_${service.replaceAll("-", "_")}`,
+      folder: IMAGE_ARTIFACT.folder,
+      exports: IMAGE_VARIABLES,
+      variables: { COMMIT },
+      containers: true,
+    });
+    ImageRepository.fromName(repositoryName(settings, service), settings).grantPush(image.project.role);
+    return image;
+  }
+
+  private synth(): BuildStep {
+    return this.step("synth", {
+      description: "Synthesizes all stacks, once",
+      commands: ["npm run synth"],
+      input: "Install",
+      output: "Build",
+    });
+  }
+
+  private update({ name }: PipelineSettings): BuildStep {
+    const { settings } = this;
+    const update = this.step("update", {
+      description: "Brings the pipeline up to date",
+      commands: [`npm run --silent update -- ${name}`],
+      input: "Build",
+      timeoutMinutes: 60,
+      variables: {
+        EXECUTION_ID: "#{codepipeline.PipelineExecutionId}",
+        REVISION: COMMIT,
+        [UPDATED_FOR.variable]: variableOf({ name: "variables" }, UPDATED_FOR.variable),
       },
     });
-    artifacts.grantReadWrite(project.role);
-    return { name: step, project, input, output };
+    const { role } = update.project;
+    const stacks = stacksUpdatedBy(settings, name);
+    this.state.grantReadWrite(role, stacks);
+    role.allow(...pipelineUpdateStatements(settings, name));
+    if (stacks.includes(DELIVERY_STACK)) role.allow(...deliveryUpdateStatements(settings));
+    if (settings.source.provider === "connection") role.allow(...connectionUpdateStatements(settings));
+    return update;
   }
 
   /** The stages of environments that go side by side. */
-  private wave(number: string, environments: readonly EnvironmentSettings[], props: StepProps): Stage[] {
+  private wave(number: string, environments: readonly EnvironmentSettings[]): Stage[] {
     const asked = (approval: Approval) => environments.filter((one) => one.approval === approval);
-    const approve = (environment: EnvironmentSettings) => this.approvalStep(environment, props);
-    const always = asked("always").map(approve);
+    const always = asked("always").map((environment) => this.approve(environment));
     return [
-      { name: `Plan${number}`, steps: environments.map((environment) => this.planStep(environment, props)) },
+      { name: `Plan${number}`, steps: environments.map((environment) => this.plan(environment)) },
       ...(always.length ? [{ name: `Approve${number}`, steps: always }] : []),
       // A stage is skipped as a whole, so each has its own.
       ...asked("risky").map((environment) => ({
         name: `Approve${number}-${environment.name}`,
         onlyIf: { variable: planVariable(environment, "PLAN_IS_RISKY"), is: "yes" },
-        steps: [approve(environment)],
+        steps: [this.approve(environment)],
       })),
-      {
-        name: `Deploy${number}`,
-        steps: environments.map((environment) => this.applyStep(environment, props)),
-      },
+      { name: `Deploy${number}`, steps: environments.map((environment) => this.apply(environment)) },
+      { name: `Verify${number}`, steps: environments.map((environment) => this.verify(environment)) },
     ];
   }
 
-  private planStep(
-    environment: EnvironmentSettings,
-    { name: pipeline, common, artifacts }: StepProps,
-  ): BuildStep {
+  private plan(environment: EnvironmentSettings): BuildStep {
     const { name } = environment;
-    const plan = new BuildProject(this, `plan-${name}`, {
-      ...common,
-      name: physicalName("project", pipeline, "plan", name),
+    const plan = this.step(planName(name), {
       description: `Plans ${name}, and changes nothing`,
-      buildspec: {
-        version: 0.2,
-        env: { "exported-variables": PLAN_VARIABLES },
-        phases: {
-          build: {
-            commands: [`npm run --silent plan -- ${name} plan`, `. plan/${PLAN_ARTIFACT.variables}`],
-          },
-        },
-        artifacts: { files: ["**/*"], "base-directory": "plan" },
-      },
-    });
-    artifacts.grantReadWrite(plan.role);
-    this.state.grantRead(plan.role, [name]);
-    plan.role.allow({ actions: ["sts:AssumeRole"], resources: [planRoleArn(this.settings, environment)] });
-    return { name: planName(name), project: plan, input: "Build", output: planArtifact(name) };
-  }
-
-  private applyStep(
-    environment: EnvironmentSettings,
-    { name: pipeline, common, artifacts }: StepProps,
-  ): BuildStep {
-    const { name } = environment;
-    const apply = new BuildProject(this, `apply-${name}`, {
-      ...common,
-      name: physicalName("project", pipeline, "apply", name),
-      description: `Applies the approved plan of ${name}`,
-      timeoutMinutes: 60,
-      buildspec: {
-        version: 0.2,
-        phases: {
-          build: {
-            commands: [`npm run --silent apply -- ${name} "$CODEBUILD_SRC_DIR_${planArtifact(name)}"`],
-          },
-        },
-      },
-    });
-    artifacts.grantReadWrite(apply.role);
-    this.state.grantReadWrite(apply.role, [name]);
-    apply.role.allow({ actions: ["sts:AssumeRole"], resources: [deployRoleArn(this.settings, environment)] });
-    return {
-      name: `apply-${name}`,
-      project: apply,
+      commands: [`npm run --silent plan -- ${name} plan`, `. plan/${PLAN_ARTIFACT.variables}`],
       input: "Build",
-      besides: [planArtifact(name)],
-      variables: { PLAN_SHA256: planVariable(environment, "PLAN_SHA256") },
-    };
+      output: planArtifact(name),
+      folder: "plan",
+      exports: PLAN_VARIABLES,
+    });
+    const { role } = plan.project;
+    this.state.grantRead(role, [name]);
+    role.allow({ actions: ["sts:AssumeRole"], resources: [planRoleArn(this.settings, environment)] });
+    return plan;
   }
 
-  private approvalStep(environment: EnvironmentSettings, { name: pipeline }: StepProps): ApprovalStep {
+  private approve(environment: EnvironmentSettings): ApprovalStep {
     const { name } = environment;
-    const [summary, hash] = [
-      planVariable(environment, "PLAN_SUMMARY"),
-      planVariable(environment, "PLAN_SHA256"),
-    ];
+    const { account, region } = this.settings;
+    const told = (variable: (typeof PLAN_VARIABLES)[number]) =>
+      variableOf({ name: planName(name) }, variable);
+    const builds = `https://${region}.console.aws.amazon.com/codesuite/codebuild/${account}/projects`;
     return {
       name: `approve-${name}`,
-      message: `${pipeline}: ${name}. ${summary} What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${hash}, and no other.`,
+      message: `${this.name}: ${name}. ${told("PLAN_SUMMARY")} What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${told("PLAN_SHA256")}, and no other.`,
+      link: `${builds}/${this.projectName(planName(name))}/build/${told("PLAN_BUILD")}/log?region=${region}`,
       topic: this.topic,
     };
   }
+
+  private apply(environment: EnvironmentSettings): BuildStep {
+    const { name } = environment;
+    const apply = this.step(`apply-${name}`, {
+      description: `Applies the approved plan of ${name}`,
+      commands: [`npm run --silent apply -- ${name} "$CODEBUILD_SRC_DIR_${planArtifact(name)}"`],
+      input: "Build",
+      besides: [planArtifact(name)],
+      variables: { PLAN_SHA256: planVariable(environment, "PLAN_SHA256") },
+      timeoutMinutes: 60,
+    });
+    const { role } = apply.project;
+    this.state.grantReadWrite(role, [name]);
+    role.allow({ actions: ["sts:AssumeRole"], resources: [deployRoleArn(this.settings, environment)] });
+    return apply;
+  }
+
+  private verify(environment: EnvironmentSettings): BuildStep {
+    const { name } = environment;
+    const verify = this.step(`verify-${name}`, {
+      description: `Tests what is deployed in ${name}`,
+      commands: [`npm run --silent verify -- ${name}`],
+      input: "Build",
+      reports: [report("acceptance", "acceptance.xml")],
+    });
+    const { role } = verify.project;
+    this.state.grantRead(role, [name]);
+    role.allow({ actions: ["sts:AssumeRole"], resources: [verifyRoleArn(this.settings, environment)] });
+    return verify;
+  }
+
+  private projectName(step: string): string {
+    return physicalName("project", this.name, step);
+  }
+
+  /** An action that runs scripts of this repository, on the source or on what an action before it left. */
+  private step(name: string, props: StepProps): BuildStep {
+    const { commands, input, besides, output, folder, exports, variables, ...others } = props;
+    const { account, region } = this.settings;
+    const project = new BuildProject(this, name, {
+      ...others,
+      name: this.projectName(name),
+      account,
+      region,
+      key: this.key,
+      logRetentionDays: LOG_RETENTION_DAYS,
+      buildspec: {
+        version: 0.2,
+        ...(exports && { env: { "exported-variables": exports } }),
+        phases: { build: { commands } },
+        ...(output && {
+          artifacts: {
+            files: ["**/*"],
+            // npm's commands are links.
+            ...(folder ? { "base-directory": folder } : { "enable-symlinks": "yes" as const }),
+          },
+        }),
+      },
+    });
+    this.artifacts.grantReadWrite(project.role);
+    return { name, project, input, besides, output, variables };
+  }
 }
+
+/** What is released; each kind of source tells it by this name. */
+const COMMIT = variableOf({ name: "Source" }, "CommitId");
+
+/** Builds' logs tell who released what. */
+const LOG_RETENTION_DAYS = 365;
+
+const FOLDER_OF_REPORTS = ".slipway/reports";
+
+/** Results of tests. */
+const report = (name: string, file: string): Report => ({
+  name,
+  type: "TEST",
+  format: "JUNITXML",
+  folder: FOLDER_OF_REPORTS,
+  file,
+});
 
 /** What `npm run test:report` leaves. */
 const REPORTS: readonly Report[] = [
-  { name: "unit", type: "TEST", format: "JUNITXML", folder: ".slipway/reports", file: "unit.xml" },
+  report("unit", "unit.xml"),
   {
     name: "coverage",
     type: "CODE_COVERAGE",
     format: "CLOVERXML",
-    folder: ".slipway/reports",
+    folder: FOLDER_OF_REPORTS,
     file: "clover.xml",
   },
 ];
 
-interface BuildStepProps
-  extends Pick<BuildProjectProps, "reports" | "cache">,
-    Pick<BuildStep, "input" | "output"> {
-  readonly description: string;
+interface StepProps
+  extends Pick<BuildProjectProps, "description" | "reports" | "cache" | "containers" | "timeoutMinutes">,
+    Pick<BuildStep, "input" | "besides" | "output" | "variables"> {
   readonly commands: readonly string[];
+  /** The folder that the output is made of. @default - all of it, links too */
+  readonly folder?: string;
+  /** Variables that later actions may use. @default - none */
+  readonly exports?: readonly string[];
 }
-
-type CommonProps = Pick<BuildProjectProps, "account" | "region" | "key" | "logRetentionDays">;
-
-interface StepProps {
-  readonly name: string;
-  readonly common: CommonProps;
-  readonly artifacts: IBucket;
-}
-
-const planName = (environment: string) => `plan-${environment}`;
 
 /** Also the name of a shell's variable. */
 const planArtifact = (environment: string) => `Plan_${environment.replaceAll("-", "_")}`;

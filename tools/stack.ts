@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { type RunOptions, type RunResult, run } from "./cdktf";
 import { terraform } from "./toolchain";
 
@@ -12,6 +13,16 @@ export interface StackPlan {
   /** Terraform's own words. */
   readonly failure?: string;
 }
+
+/** What came of asking for a stack's outputs. */
+export interface StackOutputs {
+  /** Values by name, without those that are marked as sensitive; none where nothing is deployed. */
+  readonly values?: Readonly<Record<string, unknown>>;
+  /** Terraform's own words. */
+  readonly failure?: string;
+}
+
+const outputsSchema = z.record(z.string(), z.object({ sensitive: z.boolean(), value: z.unknown() }));
 
 /** The saved plan, in the stack's folder. */
 const PLAN = "slipway.tfplan";
@@ -31,11 +42,15 @@ export class Stack {
     return this.initialized;
   }
 
-  /** Plans with a role that only reads: without a lock, so that nobody who deploys has to wait. */
-  async plan(role: string): Promise<StackPlan> {
+  /**
+   * Plans without a lock, so that nobody who deploys has to wait.
+   *
+   * @param role role to plan with in the stack's account; the caller's own rights where it is not given
+   */
+  async plan(role?: string): Promise<StackPlan> {
     const init = await this.initialize();
     if (init.exitCode !== 0) return { failure: wordsOf(init) };
-    const switches = ["-input=false", "-lock=false", `-out=${PLAN}`, `-var=provider_role_arn=${role}`];
+    const switches = ["-input=false", "-lock=false", `-out=${PLAN}`, ...providerRole(role)];
     const plan = await this.terraform("plan", switches);
     const failure = plan.exitCode === 0 ? {} : { failure: wordsOf(plan) };
     const file = join(this.folder, PLAN);
@@ -50,17 +65,28 @@ export class Stack {
    * Applies a saved plan: that, and nothing that is planned anew.
    *
    * @param file its absolute path
+   * @param options.role role to apply with in the stack's account; the caller's own rights where it is not given
    */
-  async apply(file: string, role: string, onLine: (line: string) => void): Promise<RunResult> {
+  async apply(
+    file: string,
+    { role, onLine }: { readonly role?: string; readonly onLine: (line: string) => void },
+  ): Promise<RunResult> {
     const init = await this.initialize();
     if (init.exitCode !== 0) return init;
-    const switches = [
-      "-input=false",
-      `-lock-timeout=${LOCK_TIMEOUT}`,
-      `-var=provider_role_arn=${role}`,
-      file,
-    ];
+    const switches = ["-input=false", `-lock-timeout=${LOCK_TIMEOUT}`, ...providerRole(role), file];
     return this.terraform("apply", switches, { onLine });
+  }
+
+  /** What the stack's last deploy put out. */
+  async outputs(): Promise<StackOutputs> {
+    const init = await this.initialize();
+    if (init.exitCode !== 0) return { failure: wordsOf(init) };
+    const output = await this.terraform("output", ["-json"]);
+    if (output.exitCode !== 0) return { failure: wordsOf(output) };
+    const values = Object.entries(outputsSchema.parse(JSON.parse(output.stdout)))
+      .filter(([, { sensitive }]) => !sensitive)
+      .map(([name, { value }]) => [name, value]);
+    return { values: Object.fromEntries(values) };
   }
 
   private async terraform(
@@ -76,6 +102,9 @@ export class Stack {
     });
   }
 }
+
+/** It is not stored in a plan, and so given again with each command. */
+const providerRole = (role: string | undefined) => (role ? [`-var=provider_role_arn=${role}`] : []);
 
 /** What a command says of its failure, without the frame that Terraform draws around it. */
 export function wordsOf({ stderr, output, exitCode }: RunResult): string {

@@ -26,7 +26,11 @@ test.each([
   ["there are no settings", undefined, /cp terraform.tfvars.example terraform.tfvars/],
   ["the settings are not HCL", 'project = "hello', /line|Mend/],
   ["an approval does not exist", exampleText().replace(/= "always"/, '= "sometimes"'), /"sometimes"/],
-  ["a pipeline deploys what is not there", exampleText().replace('["prod"]]', '["prd"]]'), /prd/],
+  [
+    "a pipeline deploys what is not there",
+    exampleText().replace('["dev"], ["prod"]]', '["dev"], ["prd"]]'),
+    /prd/,
+  ],
   ["two networks overlap", exampleText().replace("10.20.0.0/16", "10.10.0.0/16"), /10\.10\.0\.0\/16/],
 ])("fails with a message, without a trace, and writes nothing when %s", (_, settings, message) => {
   const { status, stdout, stderr, files } = synth(settings);
@@ -41,7 +45,7 @@ test("all problems are told at once", () => {
   const { stderr } = synth(
     exampleText()
       .replace(/= "always"/, '= "sometimes"')
-      .replace('["prod"]]', '["prd"]]'),
+      .replace('["dev"], ["prod"]]', '["dev"], ["prd"]]'),
   );
   expect(stderr).toMatch(/sometimes[\s\S]*prd|prd[\s\S]*sometimes/);
 });

@@ -7,6 +7,10 @@ export const previews = (pattern: string, more = "") =>
   `{ ${pattern} = { pipeline = "main", environment = "dev", ${more} } }`;
 export const github = (repository: string) => `{ provider = "github-token", repository = "${repository}" }`;
 
+const dockerfile = (path: string) => ({ services: web(`dockerfile = "${path}"`) });
+const DOCKERFILE = "services.web.dockerfile";
+const refusedFile = [DOCKERFILE, "relative to the repository's root"] as const;
+
 // Each: the changes, the key that the problem is of, and a part of what it says.
 export const refused: [name: string, changes: Record<string, string>, key: string, says: string][] = [
   ["a key is unknown", { project: "", projekt: '"hello"' }, "projekt", "Did you mean"],
@@ -91,6 +95,42 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "Git",
   ],
   [
+    "a pattern of branches is behind a token",
+    { pipelines: '{ main = { branch = "release/*", deploy = [["dev"]] } }' },
+    "pipelines.main.branch",
+    "no pattern of branches",
+  ],
+  [
+    "a branch is nothing but a wildcard",
+    { pipelines: '{ main = { branch = "**", deploy = [["dev"]] } }' },
+    "pipelines.main.branch",
+    "Git",
+  ],
+  [
+    "files are told apart without a connection",
+    { pipelines: '{ main = { branch = "main", deploy = [["dev"]], paths = ["services/**"] } }' },
+    "pipelines.main.paths",
+    "Only a connection",
+  ],
+  [
+    "a pattern of files is none",
+    { pipelines: '{ main = { branch = "main", deploy = [["dev"]], paths = ["/services"] } }' },
+    "pipelines.main.paths[0]",
+    "from the repository's root",
+  ],
+  [
+    "no build may run",
+    { pipelines: '{ main = { branch = "main", deploy = [["dev"]], builds_at_once = 0 } }' },
+    "pipelines.main.builds_at_once",
+    "1 to 50",
+  ],
+  [
+    "a pipeline has the name of what all share",
+    { pipelines: '{ delivery = { branch = "main", deploy = [["dev"]] } }' },
+    "pipelines.delivery",
+    "Slipway's own",
+  ],
+  [
     "an execution mode is none, or one in which executions would meet",
     { pipelines: '{ main = { branch = "main", deploy = [["dev"]], execution = "parallel" } }' },
     "pipelines.main.execution",
@@ -134,6 +174,29 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     { services: web('health_path = "up"') },
     "services.web.health_path",
     'Write "/up"',
+  ],
+  ["a Dockerfile is outside of the repository", dockerfile("../Dockerfile"), ...refusedFile],
+  ["a Dockerfile is outside by a way round", dockerfile("app/../../Dockerfile"), ...refusedFile],
+  ["a Dockerfile's path is absolute", dockerfile("/app/Dockerfile"), DOCKERFILE, 'Write "app/Dockerfile"'],
+  [
+    "a Dockerfile's path begins with ./",
+    dockerfile("./app/Dockerfile"),
+    DOCKERFILE,
+    'Write "app/Dockerfile"',
+  ],
+  [
+    "a Dockerfile's path has backslashes",
+    dockerfile("app\\\\Dockerfile"),
+    DOCKERFILE,
+    'Write "app/Dockerfile"',
+  ],
+  ["a Dockerfile is a folder", dockerfile("app/"), ...refusedFile],
+  ["a Dockerfile is a switch of docker's", dockerfile("--output=x"), ...refusedFile],
+  [
+    "an environment has a Dockerfile of its own",
+    { environments: dev('services = { web = { dockerfile = "app/Dockerfile" } }') },
+    "environments.dev.services.web.dockerfile",
+    "no such setting",
   ],
   [
     "one of several services has no paths",

@@ -61,7 +61,15 @@ describe("fills in the defaults", () => {
     expect(await read(hcl())).toMatchObject({
       source: { provider: "github-token", repository: "acme/hello", polling: false },
       services: {
-        web: { port: 8080, cpu: 256, memory: 512, healthPath: "/health", paths: ["/*"], variables: {} },
+        web: {
+          port: 8080,
+          cpu: 256,
+          memory: 512,
+          healthPath: "/health",
+          paths: ["/*"],
+          variables: {},
+          dockerfile: "app/Dockerfile",
+        },
       },
       functions: { hello: { memory: 256, timeoutSeconds: 10, reservedConcurrency: 5, variables: {} } },
       previews: [],
@@ -116,6 +124,11 @@ describe("fills in the defaults", () => {
       variables: { A: "1", B: "2" },
     });
     expect(services.web!.variables).toEqual({ A: "1", B: "1" });
+  });
+
+  test("of a service, but not its Dockerfile where it has one of its own", async () => {
+    const { services } = await read(hcl({ services: web('dockerfile = "services/web/Dockerfile.prod"') }));
+    expect(services.web!.dockerfile).toBe("services/web/Dockerfile.prod");
   });
 
   test("of a connection, an admin profile and previews", async () => {
@@ -217,7 +230,7 @@ const secrets = {
   "an AWS key": `AKIA${"ABCDEFGH23456789"}`,
   "a GitHub token": `ghp_${"a1".repeat(18)}`,
   "a fine-grained GitHub token": `github_pat_${"a1".repeat(18)}`,
-  "a private key": "-----BEGIN RSA PRIVATE KEY-----",
+  "a private key": `-----BEGIN ${"RSA PRIVATE"} KEY-----`,
 };
 test.each(Object.entries(secrets))("fails without showing it when %s is in the file", async (_, secret) => {
   const variables = (value: string) => hcl({ services: web(`variables = { A = "${value}" }`) });

@@ -19,9 +19,9 @@ const projects = (stack: Awaited<ReturnType<typeof delivery>>) =>
 
 describe("the review of pull requests", () => {
   test("is started for those into the branches that are deployed, and whatever changes their plans", async () => {
-    const pipeline = { name: "main", branch: "main", deploy: [["dev"]], execution: "superseded" } as const;
+    const { main: pipeline } = (await exampleSettings()).pipelines;
     const stack = await delivery({
-      pipelines: { main: pipeline, old: { ...pipeline, name: "old", branch: "release/1.0" } },
+      pipelines: { main: pipeline!, old: { ...pipeline!, name: "old", branch: "release/1.0" } },
     });
     const [webhook] = all(stack, "aws_codebuild_webhook") as { filter_group: { filter: object[] }[] }[];
     expect(webhook!.filter_group).toEqual([

@@ -4,10 +4,10 @@ import { Bucket } from "../../modules/bucket";
 import { Key } from "../../modules/key";
 import { Pipeline, type PipelineProps } from "../../modules/pipeline";
 import { Source } from "../../modules/source";
-import type { Approval, Execution, Settings } from "../../settings";
+import type { Approval, Execution, PipelineSettings, Settings } from "../../settings";
 import { only, statements, synthesizeConstruct } from "../support/construct";
 import { exampleSettings, ROOT } from "../support/settings";
-import { resourcesOf, synthesize } from "../support/synth";
+import { resourcesOf, type SynthesizedStack, synthesize } from "../support/synth";
 
 interface Action {
   readonly name: string;
@@ -22,7 +22,7 @@ interface Action {
 async function pipelineStack(
   deploy: readonly (readonly string[])[],
   approvals: Readonly<Record<string, Approval>> = {},
-  execution: Execution = "superseded",
+  changes: Partial<PipelineSettings> = {},
 ) {
   const settings = await exampleSettings();
   const environments = Object.fromEntries(
@@ -31,8 +31,8 @@ async function pipelineStack(
       { ...environment, approval: approvals[name] ?? environment.approval },
     ]),
   );
-  const pipelines: Settings["pipelines"] = { main: { name: "main", branch: "main", deploy, execution } };
-  return synthesize({ ...settings, environments, pipelines })["pipeline-main"]!;
+  const main = { ...settings.pipelines.main!, deploy, ...changes };
+  return synthesize({ ...settings, environments, pipelines: { main } })["pipeline-main"]!;
 }
 
 const stagesOf = (stack: Awaited<ReturnType<typeof pipelineStack>>) =>
@@ -47,12 +47,15 @@ test("plans, asks and deploys wave after wave", async () => {
   expect(diagram(await pipelineStack([["dev"], ["prod"]]))).toEqual([
     "Source: Source",
     "Install: install",
-    "Build: lint, test, synth",
+    "Build: lint, test, scan, synth, image-web",
+    "Update: update",
     "Plan-1: plan-dev",
     "Deploy-1: apply-dev",
+    "Verify-1: verify-dev",
     "Plan-2: plan-prod",
     "Approve-2: approve-prod",
     "Deploy-2: apply-prod",
+    "Verify-2: verify-prod",
   ]);
 });
 
@@ -61,10 +64,12 @@ test("plans a wave's environments side by side, asks for those that want it, and
   expect(diagram(stack)).toEqual([
     "Source: Source",
     "Install: install",
-    "Build: lint, test, synth",
+    "Build: lint, test, scan, synth, image-web",
+    "Update: update",
     "Plan: plan-dev, plan-prod",
     "Approve: approve-prod",
     "Deploy: apply-dev, apply-prod",
+    "Verify: verify-dev, verify-prod",
   ]);
   for (const { actions } of stagesOf(stack))
     for (const { run_order = 1 } of actions) expect(run_order).toBe(1);
@@ -102,9 +107,32 @@ test("asks where approval is risky only if the plan is, each environment by itse
 
 test("lets a newer execution take the place of those that wait, unless they are to queue", async () => {
   const mode = async (execution: Execution) =>
-    only(await pipelineStack([["dev"]], {}, execution), "aws_codepipeline").execution_mode;
+    only(await pipelineStack([["dev"]], {}, { execution }), "aws_codepipeline").execution_mode;
   expect(await mode("superseded")).toBe("SUPERSEDED");
   expect(await mode("queued")).toBe("QUEUED");
+});
+
+test("runs no more builds of a stage at once than are asked for; the others wait, and people are asked together", async () => {
+  const orders = async (buildsAtOnce: number) => {
+    const stack = await pipelineStack([["dev", "prod"]], { dev: "always" }, { buildsAtOnce });
+    return Object.fromEntries(
+      stagesOf(stack).map(({ name, actions }) => [name, actions.map((action) => action.run_order)]),
+    );
+  };
+  expect(await orders(50)).toMatchObject({ Plan: [1, 1], Approve: [1, 1], Deploy: [1, 1] });
+  const one = await orders(1);
+  expect(one).toMatchObject({ Plan: [1, 2], Approve: [1, 1], Deploy: [1, 2] });
+  expect(one.Build).toEqual(one.Build!.map((_, index) => index + 1));
+});
+
+test("tries once more to fetch what it needs, because a network may fail, and nothing else", async () => {
+  const stages = only(await pipelineStack([["dev"]]), "aws_codepipeline").stage as Record<string, unknown>[];
+  expect(stages.filter(({ on_failure }) => on_failure)).toMatchObject([
+    {
+      name: "Install",
+      on_failure: { result: "RETRY", retry_configuration: { retry_mode: "FAILED_ACTIONS" } },
+    },
+  ]);
 });
 
 test("applies the plan that was approved: its artifact, and the hash that its action told", async () => {
@@ -123,6 +151,9 @@ test("applies the plan that was approved: its artifact, and the hash that its ac
   const { configuration } = find("approve-prod");
   expect(configuration.CustomData).toContain("#{plan-prod.PLAN_SUMMARY}");
   expect(configuration.CustomData).toContain("#{plan-prod.PLAN_SHA256}");
+  expect(configuration.ExternalEntityLink).toBe(
+    "https://eu-west-1.console.aws.amazon.com/codesuite/codebuild/111111111111/projects/hello-main-plan-prod/build/#{plan-prod.PLAN_BUILD}/log?region=eu-west-1",
+  );
   expect(configuration.NotificationArn).toBe("arn:aws:sns:eu-west-1:111111111111:hello-notifications");
 });
 
@@ -139,7 +170,9 @@ test("exports what the approval tells and the apply checks", async () => {
       ).buildspec,
     );
   expect(specOf("hello-main-plan-prod")).toMatchObject({
-    env: { "exported-variables": ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS", "PLAN_IS_RISKY"] },
+    env: {
+      "exported-variables": ["PLAN_SHA256", "PLAN_SUMMARY", "PLAN_RISKS", "PLAN_IS_RISKY", "PLAN_BUILD"],
+    },
     phases: { build: { commands: ["npm run --silent plan -- prod plan", ". plan/variables.sh"] } },
     artifacts: { "base-directory": "plan" },
   });
@@ -154,6 +187,7 @@ test("shows the tests' results and coverage as reports, in groups that only the 
   expect(groups.map(({ properties }) => [properties.name, properties.type])).toEqual([
     ["hello-main-test-coverage", "CODE_COVERAGE"],
     ["hello-main-test-unit", "TEST"],
+    ["hello-main-verify-dev-acceptance", "TEST"],
   ]);
   const [test] = resourcesOf(stack).filter(({ properties }) => properties.name === "hello-main-test");
   const { reports } = JSON.parse((test!.properties.source as { buildspec: string }).buildspec);
@@ -163,9 +197,9 @@ test("shows the tests' results and coverage as reports, in groups that only the 
   ]);
   const writers = resourcesOf(stack).filter(
     ({ type, properties }) =>
-      type === "aws_iam_role_policy" && String(properties.policy).includes("codebuild:CreateReport"),
+      type === "aws_iam_role_policy" && String(properties.policy).includes("codebuild:BatchPutTestCases"),
   );
-  expect(writers.map(({ id }) => id.split("_")[0])).toEqual(["test"]);
+  expect(writers.map(({ id }) => id.split("_")[0])).toEqual(["test", "verify-dev"]);
 });
 
 test("runs commands that are scripts of this repository", async () => {
@@ -176,7 +210,19 @@ test("runs commands that are scripts of this repository", async () => {
   const commands = specs.flatMap(({ phases }) => phases.build.commands as string[]);
   // The source's own is AWS's; those of the stages are ours.
   const named = commands.flatMap((command) => /^npm run (?:--silent )?([\w:]+)/.exec(command)?.[1] ?? []);
-  expect(new Set(named)).toEqual(new Set(["lint", "test:report", "synth", "plan", "apply"]));
+  const ours = [
+    "toolchain",
+    "lint",
+    "test:report",
+    "scan",
+    "synth",
+    "image",
+    "update",
+    "plan",
+    "apply",
+    "verify",
+  ];
+  expect(new Set(named)).toEqual(new Set(ours));
   for (const script of named) expect(scripts).toHaveProperty([script]);
 });
 
@@ -204,7 +250,66 @@ test("gives each environment's actions roles of their own: the plan's reads, the
     ]),
     "sts:AssumeRole arn:aws:iam::333333333333:role/hello-prod-deploy",
   ]);
+  expect(allowed("verify-prod_")).toEqual([
+    `s3:ListBucket ${state}`,
+    `s3:GetObject ${state}/prod.tfstate`,
+    "sts:AssumeRole arn:aws:iam::333333333333:role/hello-prod-verify",
+  ]);
   for (const project of ["install_", "lint_", "test_", "synth_"]) expect(allowed(project)).toEqual([]);
+});
+
+describe("the update", () => {
+  const two = async () => {
+    const settings = await exampleSettings();
+    const pipeline = settings.pipelines.main!;
+    return synthesize({
+      ...settings,
+      pipelines: { develop: { ...pipeline, name: "develop", branch: "develop" }, main: pipeline },
+    });
+  };
+  const rights = (stack: SynthesizedStack) =>
+    resourcesOf(stack)
+      .filter(({ type, id }) => type === "aws_iam_role_policy" && id.startsWith("update_"))
+      .flatMap(({ properties }) => statements(properties));
+
+  test("is told its execution, its revision, and the revision that the pipeline was started anew for", async () => {
+    const stack = await pipelineStack([["dev"]]);
+    expect(only(stack, "aws_codepipeline").variable).toEqual([
+      { name: "UPDATED_FOR", default_value: "nothing" },
+    ]);
+    const [update] = stagesOf(stack).find(({ name }) => name === "Update")!.actions;
+    expect(update!.input_artifacts).toEqual(["Build"]);
+    expect(JSON.parse(update!.configuration.EnvironmentVariables!)).toEqual([
+      { name: "EXECUTION_ID", value: "#{codepipeline.PipelineExecutionId}", type: "PLAINTEXT" },
+      { name: "REVISION", value: "#{Source.CommitId}", type: "PLAINTEXT" },
+      { name: "UPDATED_FOR", value: "#{variables.UPDATED_FOR}", type: "PLAINTEXT" },
+    ]);
+  });
+
+  test("reaches what all pipelines share in the first pipeline alone, and no other pipeline", async () => {
+    const { "pipeline-develop": develop, "pipeline-main": main } = await two();
+    expect(JSON.stringify(rights(develop!))).toContain("/delivery.tfstate");
+    expect(JSON.stringify(rights(develop!))).toContain("project/hello-delivery-*");
+    expect(JSON.stringify(rights(main!))).not.toContain("delivery.tfstate");
+    expect(JSON.stringify(rights(main!))).not.toContain("hello-delivery-*");
+    expect(JSON.stringify(rights(develop!))).not.toContain("hello-main");
+    expect(JSON.stringify(rights(main!))).not.toContain("hello-develop");
+  });
+
+  test("may destroy neither images, keys, buckets nor the pipeline", async () => {
+    const { "pipeline-develop": develop } = await two();
+    const actions = rights(develop!)
+      .filter(({ Effect }) => Effect === "Allow")
+      .flatMap(({ Action }) => Action as string | string[]);
+    for (const never of [
+      "codepipeline:DeletePipeline",
+      "ecr:BatchDeleteImage",
+      "ecr:DeleteRepository",
+      "kms:ScheduleKeyDeletion",
+      "s3:DeleteBucket",
+    ])
+      expect(actions).not.toContain(never);
+  });
 });
 
 describe("the source", () => {
@@ -257,9 +362,46 @@ describe("the source", () => {
     expect(polled.resource.aws_codebuild_webhook).toBeUndefined();
   });
 
+  test.each<Settings["source"]>([
+    { provider: "connection", repository: "acme/hello", host: "GitHub" },
+    { provider: "codecommit", repository: "hello" },
+  ])("may be every branch that fits a pattern: $provider", async (source) => {
+    const settings = await exampleSettings();
+    const main = { ...settings.pipelines.main!, branch: "release/*" };
+    const stack = synthesize({ ...settings, source, pipelines: { main } })["pipeline-main"]!;
+    if (source.provider === "connection") {
+      expect(JSON.stringify(only(stack, "aws_codepipeline").trigger)).toContain('{"includes":["release/*"]}');
+      return;
+    }
+    const { detail } = JSON.parse(only(stack, "aws_cloudwatch_event_rule").event_pattern as string);
+    expect(detail.referenceName).toEqual([{ wildcard: "release/*" }]);
+    // Which of them it was, only the event tells.
+    expect(only(stack, "aws_cloudwatch_event_target").input_transformer).toEqual({
+      input_paths: { revision: "$.detail.commitId" },
+      input_template:
+        '{"sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID","revisionValue":"<revision>"}]}',
+    });
+  });
+
+  test("behind a connection starts the pipeline only for what touches its paths, where it has some", async () => {
+    const settings = await exampleSettings();
+    const source = { provider: "connection", repository: "acme/hello", host: "GitHub" } as const;
+    const main = { ...settings.pipelines.main!, paths: ["services/**"] };
+    const stack = synthesize({ ...settings, source, pipelines: { main } })["pipeline-main"]!;
+    expect(JSON.stringify(only(stack, "aws_codepipeline").trigger)).toContain(
+      '"file_paths":{"includes":["services/**"]}',
+    );
+  });
+
   test("behind a connection says in an output what somebody has to do once", async () => {
     const stack = await stackWith({ provider: "connection", repository: "acme/hello", host: "GitHub" });
     const { connection_arn } = stack.output as Record<string, { description: string }>;
+    expect(only(stack, "aws_codepipeline").trigger).toEqual([
+      {
+        provider_type: "CodeStarSourceConnection",
+        git_configuration: { source_action_name: "Source", push: [{ branches: { includes: ["main"] } }] },
+      },
+    ]);
     expect(connection_arn!.description).toMatch(/handshake.*Update pending connection/);
     expect(stack.resource.aws_cloudwatch_event_rule).toBeUndefined();
   });
@@ -288,7 +430,7 @@ describe("fails at synth", () => {
       });
       new Pipeline(scope, "pipeline", { name: "p", account: "111111111111", source, stages, artifacts, key });
     });
-  const approval = (name: string, message = "ok?") => ({ name, message, topic });
+  const approval = (name: string, message = "ok?") => ({ name, message, link: "https://example.com", topic });
 
   test.each<[string, PipelineProps["stages"], RegExp]>([
     [

@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "cdktf";
+import { readSettings } from "../../settings";
 import { createStacks } from "../../stacks";
-import { exampleSettings } from "../support/settings";
-import { functionBundles, resourcesOf, synthesize } from "../support/synth";
+import { exampleSettings, exampleText } from "../support/settings";
+import { functionBundles, resourcesOf, type SynthesizedStack, synthesize } from "../support/synth";
 
 async function dependencies(requested?: readonly string[]) {
   const settings = await exampleSettings();
@@ -94,4 +95,71 @@ test("names and ids of what holds data stay as they are", async () => {
       .map(({ type, id, properties }) => `${stack} ${type}.${id} ${properties.bucket ?? properties.name}`),
   );
   expect(frozen.sort()).toMatchSnapshot();
+});
+
+describe("one pipeline an environment, instead of one that promotes through all", () => {
+  const settings = (pipelines: string) => {
+    const file = join(mkdtempSync(join(tmpdir(), "slipway-settings-")), "terraform.tfvars");
+    const text = exampleText()
+      .replace(/git = \{[^}]*\}/, 'git = { provider = "connection", repository = "acme/hello" }')
+      .replace(
+        "environments = {",
+        'environments = {\n  staging = { account = "444444444444", cidr = "10.30.0.0/16" }',
+      )
+      .replace(/\npipelines = \{[\s\S]*?\n\}\n/, `\npipelines = ${pipelines}\n`)
+      .replace(/\npreviews = \{[\s\S]*?\n\}\n/, "\n");
+    writeFileSync(file, text);
+    return readSettings(file);
+  };
+  let one: Record<string, SynthesizedStack>;
+  let three: Record<string, SynthesizedStack>;
+  beforeAll(async () => {
+    one = synthesize(
+      await settings('{ main = { branch = "main", deploy = [["dev"], ["staging"], ["prod"]] } }'),
+    );
+    three = synthesize(
+      await settings(`{
+        develop = { branch = "develop", deploy = [["dev"]] }
+        release = { branch = "release/*", deploy = [["staging"]] }
+        main    = { branch = "main", deploy = [["prod"]] }
+      }`),
+    );
+  });
+  const resources = (stack: SynthesizedStack | undefined) =>
+    resourcesOf(stack!).map((resource) => JSON.stringify(resource));
+
+  test("changes terraform.tfvars alone, and no resource of an environment", () => {
+    for (const environment of ["dev", "staging", "prod"]) {
+      expect(resources(three[environment])).toEqual(resources(one[environment]));
+      expect(resources(three[`access-${environment}`])).toEqual(resources(one[`access-${environment}`]));
+    }
+    expect(Object.keys(three).filter((name) => name.startsWith("pipeline-"))).toEqual([
+      "pipeline-develop",
+      "pipeline-main",
+      "pipeline-release",
+    ]);
+  });
+
+  test("reaches from each pipeline its own environment, and gives nothing a name that another has", () => {
+    const names = new Map<string, string>();
+    for (const [stack, environment] of [
+      ["pipeline-develop", "dev"],
+      ["pipeline-release", "staging"],
+      ["pipeline-main", "prod"],
+    ] as const) {
+      const all = resourcesOf(three[stack]!);
+      const assumed = all
+        .flatMap(
+          ({ properties }) => JSON.stringify(properties).match(/role\/hello-\w+-(plan|deploy)\b/g) ?? [],
+        )
+        .map((found) => found.slice("role/hello-".length).replace(/-(plan|deploy)$/, ""));
+      expect(new Set(assumed)).toEqual(new Set([environment]));
+      for (const { type, properties } of all) {
+        if (typeof properties.name !== "string" || type === "aws_iam_role_policy") continue;
+        const key = `${type} ${properties.name}`;
+        expect([key, names.get(key)]).toEqual([key, undefined]);
+        names.set(key, stack);
+      }
+    }
+  });
 });

@@ -14,7 +14,7 @@ export interface SynthesizedStack {
 /** Folder with an archive for each function of the settings; its content plays no part in a synth. */
 export function functionBundles(settings: Settings): string {
   const folder = mkdtempSync(join(tmpdir(), "slipway-functions-"));
-  for (const name of Object.keys(settings.functions))
+  for (const name of [...Object.keys(settings.functions), "delivery-cleanup"])
     writeFileSync(join(folder, `${name}.zip`), "an archive");
   return folder;
 }

@@ -1,14 +1,12 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { exampleText, ROOT } from "../support/settings";
+import { temporaryProject } from "../support/project";
+import { ROOT } from "../support/settings";
 
 /** A project in which dev is synthesized, and prod is not. */
 function project(): string {
-  const cwd = mkdtempSync(join(tmpdir(), "slipway-pipeline-"));
-  writeFileSync(join(cwd, "package.json"), '{"name": "slipway"}');
-  writeFileSync(join(cwd, "terraform.tfvars"), exampleText());
+  const cwd = temporaryProject();
   mkdirSync(join(cwd, "cdktf.out/stacks/dev"), { recursive: true });
   mkdirSync(join(cwd, "plan"));
   writeFileSync(join(cwd, "plan/plan.tfplan"), "another plan");
@@ -30,7 +28,7 @@ describe.each(["plan", "apply"])("npm run %s", (name) => {
     [["dev", "plan", "more"], /^Name an environment and/],
     [["test", "plan"], /no environment "test" in terraform\.tfvars: it has dev, prod\./],
     [["__proto__", "plan"], /no environment "__proto__"/],
-    [["prod", "plan"], /stack of prod is not in cdktf\.out\/stacks: synthesize it first/],
+    [["prod", "plan"], /stack prod is not in cdktf\.out\/stacks: synthesize it first/],
   ])("fails with words for people when it is given %j", async (args, message) => {
     const { exitCode, stdout, stderr } = await command(name, args);
     expect({ exitCode, stdout, stderr }).toEqual({

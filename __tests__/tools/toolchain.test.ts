@@ -12,10 +12,11 @@ import {
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
 import { zipSync } from "fflate";
 import { cdktfSwitches, terraformEnvironment } from "../../tools/toolchain";
-import { PROVIDER_VERSION, providerMirror } from "../../tools/toolchain/mirror";
+import { fetchProvider, PROVIDER_VERSION, providerMirror } from "../../tools/toolchain/mirror";
 import { motoServer } from "../../tools/toolchain/moto";
 import { fits, platformName, TERRAFORM_VERSION, terraform } from "../../tools/toolchain/terraform";
 import { ROOT } from "../support/settings";
@@ -238,7 +239,24 @@ describe("the provider", () => {
   const mirror = () => join(project, "mirror");
   const fill = (platform = platformName()) =>
     mkdirSync(join(mirror(), PROVIDER, String(platform)), { recursive: true });
-  beforeEach(() => program("terraform", `echo '{"terraform_version": "1.11.4"}'`));
+  const archiveFor = (platform = platformName()) =>
+    join(dirname(PROVIDER), `terraform-provider-aws_${PROVIDER_VERSION}_${platform}.zip`);
+  /** A Terraform that does this when it is asked for more than its version, and notes what it was asked for. */
+  const asked = (script: string) =>
+    program(
+      "terraform",
+      `[ "$1" = version ] && echo '{"terraform_version": "1.11.4"}' && exit
+echo "$@" >> '${project}/requests'
+${script}`,
+    );
+  /** One that mirrors as its documentation says. */
+  const mirrors = (platform = platformName()) =>
+    asked(`for target; do :; done
+cp main.tf.json '${project}/asked.json'
+mkdir -p "$target/${dirname(PROVIDER)}"
+echo archive > "$target/${archiveFor(platform)}"`);
+  const requests = () => readFileSync(join(project, "requests"), "utf8").trimEnd().split("\n");
+  beforeEach(() => asked("exit 1"));
 
   test("is of the version that its package is made for", () => {
     const file = join(ROOT, "node_modules/@cdktf/provider-aws/package.json");
@@ -272,12 +290,28 @@ describe("the provider", () => {
     expect(cdktfSwitches()).toEqual(["--skip-provider-lock"]);
   });
 
+  test("comes from a mirror of archives, and is unpacked once for all stacks", async () => {
+    mkdirSync(join(mirror(), dirname(PROVIDER)), { recursive: true });
+    writeFileSync(join(mirror(), archiveFor("plan9_mips")), "");
+    expect(providerMirror()).toBeUndefined();
+    writeFileSync(join(mirror(), archiveFor()), "");
+    expect(providerMirror()).toBe(mirror());
+    expect(await terraformEnvironment()).toEqual({
+      CHECKPOINT_DISABLE: "1",
+      TERRAFORM_BINARY_NAME: "terraform",
+      TF_CLI_CONFIG_FILE: join(project, ".slipway/terraform.rc"),
+      TF_PLUGIN_CACHE_DIR: join(project, ".slipway/plugins"),
+      TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE: "true",
+    });
+  });
+
   test("comes from the registry, once for all stacks, where there is no mirror", async () => {
     const cache = join(project, ".slipway/plugins");
     expect(await terraformEnvironment()).toEqual({
       CHECKPOINT_DISABLE: "1",
       TERRAFORM_BINARY_NAME: "terraform",
       TF_PLUGIN_CACHE_DIR: cache,
+      TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE: "true",
     });
     expect(existsSync(cache)).toBe(true);
     expect(cdktfSwitches()).toEqual([]);
@@ -300,5 +334,109 @@ describe("the provider", () => {
     process.env.TF_CLI_CONFIG_FILE = join(project, "not-there");
     const { TF_CLI_CONFIG_FILE = "" } = await terraformEnvironment();
     expect(readFileSync(TF_CLI_CONFIG_FILE, "utf8")).toMatch(/^# No mirror/);
+  });
+
+  describe("fetched", () => {
+    const own = () => join(project, ".slipway/mirror");
+    beforeEach(() => {
+      process.env.PATH = `${bin}:/usr/bin:/bin`;
+      delete process.env.SLIPWAY_PROVIDER_MIRROR;
+    });
+
+    test("is found before any other, and is of the pinned version for this machine", async () => {
+      mirrors();
+      expect(await fetchProvider()).toBe(own());
+      expect(providerMirror()).toBe(own());
+      expect(JSON.parse(readFileSync(join(project, "asked.json"), "utf8"))).toEqual({
+        terraform: {
+          required_providers: {
+            aws: { source: "registry.terraform.io/hashicorp/aws", version: PROVIDER_VERSION },
+          },
+        },
+      });
+      expect(requests()).toEqual([expect.stringContaining(`providers mirror -platform=${platformName()} `)]);
+      expect(readdirSync(join(project, ".slipway"))).toEqual(["mirror"]);
+    });
+
+    test("takes the place of what an interrupted run, or another version, left", async () => {
+      mirrors();
+      mkdirSync(`${own()}.part/mirror/half`, { recursive: true });
+      mkdirSync(join(own(), "old"), { recursive: true });
+      await fetchProvider();
+      expect(readdirSync(own())).toEqual(["registry.terraform.io"]);
+      expect(readdirSync(join(project, ".slipway"))).toEqual(["mirror"]);
+    });
+
+    test.each([
+      [
+        "Terraform fails",
+        () => asked(`echo "╷\n│ no such host\n╵" >&2; exit 1`),
+        /registry\.terraform\.io:\nno such host\n/,
+      ],
+      ["it is of another machine", () => mirrors("plan9_mips"), /Terraform said nothing/],
+    ])("fails with what to do, and keeps what was there, when %s", async (_, prepare, message) => {
+      prepare();
+      mkdirSync(join(own(), "old"), { recursive: true });
+      const error: Error = await fetchProvider().then(
+        () => new Error("fetched"),
+        (reason) => reason,
+      );
+      expect(error.name).toBe("UserError");
+      expect(error.message).toMatch(message);
+      expect(error.message).toMatch(/could not be fetched.*SLIPWAY_PROVIDER_MIRROR=/s);
+      expect(readdirSync(own())).toEqual(["old"]);
+      expect(readdirSync(join(project, ".slipway"))).toEqual(["mirror"]);
+    });
+  });
+
+  describe("npm run toolchain", () => {
+    const toolchain = async (env: Record<string, string> = {}) => {
+      const { exitCode, stdout, stderr } = await execa(
+        process.execPath,
+        [join(ROOT, "tools/run.mjs"), "tools/pipeline/toolchain.ts"],
+        {
+          cwd: project,
+          reject: false,
+          extendEnv: false,
+          env: { PATH: `${bin}:/usr/bin:/bin`, HOME: project, ...env },
+        },
+      );
+      return { exitCode, stdout, stderr };
+    };
+    const provider = (where: string) => ({
+      exitCode: 0,
+      stdout: `Terraform 1.11.4: on PATH\nAWS provider ${PROVIDER_VERSION}: ${where}`,
+      stderr: "",
+    });
+
+    test("fetches nothing where a mirror is there, and says where", async () => {
+      fill();
+      expect(await toolchain({ SLIPWAY_PROVIDER_MIRROR: mirror() })).toEqual(provider(`in ${mirror()}`));
+      expect(existsSync(join(project, ".slipway"))).toBe(false);
+    });
+
+    test("fetches nothing where the user's own configuration says where from", async () => {
+      const file = join(project, "mine.rc");
+      writeFileSync(file, "");
+      expect(await toolchain({ TF_CLI_CONFIG_FILE: file })).toEqual(provider(`from where ${file} says`));
+    });
+
+    test("fails when the mirror that is named does not hold it", async () => {
+      expect(await toolchain({ SLIPWAY_PROVIDER_MIRROR: mirror() })).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringMatching(/^SLIPWAY_PROVIDER_MIRROR=\S+ does not hold the AWS provider .*Name/),
+      });
+    });
+
+    test("fetches it where nothing holds it, and only once", async () => {
+      // A machine for which no mirror is here.
+      const other = join(project, "other.cjs");
+      writeFileSync(other, 'Object.defineProperty(process, "platform", { value: "darwin" });');
+      mirrors(platformName("darwin"));
+      const env = { NODE_OPTIONS: `--require ${other}` };
+      expect(await toolchain(env)).toEqual(provider("fetched into .slipway/mirror"));
+      expect(await toolchain(env)).toEqual(provider(`in ${join(project, ".slipway/mirror")}`));
+      expect(requests()).toHaveLength(1);
+    });
   });
 });

@@ -20,9 +20,10 @@ runCommand(async () => {
   // Terraform applies a plan with the providers that made it, and no others.
   const lock = join(folder, PLAN_ARTIFACT.providers);
   if (existsSync(lock)) copyFileSync(lock, join(stack, ".terraform.lock.hcl"));
-  const result = await new Stack(stack).apply(plan, deployRoleArn(settings, environment), (line) =>
-    console.log(line),
-  );
+  const result = await new Stack(stack).apply(plan, {
+    role: deployRoleArn(settings, environment),
+    onLine: (line) => console.log(line),
+  });
   if (result.exitCode === 0) return 0;
   const words = wordsOf(result);
   if (/saved plan is stale/i.test(words))

@@ -21,8 +21,13 @@ export async function readEnvironment(
     throw new UserError(
       `There is no environment ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.environments).join(", ")}.`,
     );
-  const folder = join(process.cwd(), STACKS, name);
+  return { settings, environment, folder: stackFolder(name) };
+}
+
+/** Folder of a synthesized stack. @throws UserError where it was not synthesized */
+export function stackFolder(stack: string): string {
+  const folder = join(process.cwd(), STACKS, stack);
   if (!existsSync(folder))
-    throw new UserError(`The stack of ${name} is not in ${STACKS}: synthesize it first, with npm run synth.`);
-  return { settings, environment, folder };
+    throw new UserError(`The stack ${stack} is not in ${STACKS}: synthesize it first, with npm run synth.`);
+  return folder;
 }

@@ -1,15 +1,14 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PLAN_ARTIFACT, planRoleArn } from "../../shared/names";
+import { PLAN_ARTIFACT, type PLAN_VARIABLES, planRoleArn } from "../../shared/names";
 import { runCommand, UserError } from "../project";
 import { verdict } from "../review/layout";
 import { plainText } from "../review/phrase";
-import { type Plan, PlanError, readPlan } from "../review/plan";
-import { render } from "../review/render";
-import { type Review, review, toJson } from "../review/review";
+import { type Review, toJson } from "../review/review";
 import { Stack } from "../stack";
 import { readEnvironment } from "./environment";
+import { planAndReview } from "./reviewed-plan";
 
 /** An approval's message takes a thousand characters, and says more than this. */
 const LONGEST_SUMMARY = 400;
@@ -23,13 +22,11 @@ runCommand(async () => {
   if (!name || !folder || others.length)
     throw new UserError("Name an environment and a folder for its plan: npm run plan -- dev plan");
   const { settings, environment, folder: stack } = await readEnvironment(name);
-  const { file, json, failure } = await new Stack(stack).plan(planRoleArn(settings, environment));
-  // A plan that failed on its way is none to approve.
-  if (failure !== undefined || file === undefined || json === undefined)
-    throw new UserError(`${name} cannot be planned.\n${failure ?? "Terraform left no plan."}`);
-
-  const reviewed = review([understood(name, json)]);
-  const { text } = render(reviewed, { format: "text", limit: 0, whole: "" });
+  const { file, reviewed, text } = await planAndReview(
+    new Stack(stack),
+    name,
+    planRoleArn(settings, environment),
+  );
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const write = (artifact: string, content: string) => writeFileSync(join(folder, artifact), content);
   copyFileSync(file, join(folder, PLAN_ARTIFACT.plan));
@@ -42,16 +39,6 @@ runCommand(async () => {
   return 0;
 });
 
-/** @throws UserError where the review does not understand the plan: nobody could approve it */
-function understood(name: string, json: string): Plan {
-  try {
-    return readPlan(name, json);
-  } catch (error) {
-    if (!(error instanceof PlanError)) throw error;
-    throw new UserError(`The plan of ${name} is not reviewed, and so not for approval: ${error.message}`);
-  }
-}
-
 const sha256 = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
 /**
@@ -60,11 +47,12 @@ const sha256 = (file: string) => createHash("sha256").update(readFileSync(file))
  */
 function variables(reviewed: Review, hash: string): string {
   const summary = plainText(verdict(reviewed)).slice(0, LONGEST_SUMMARY);
-  const assignments = {
+  const assignments: Record<(typeof PLAN_VARIABLES)[number], string> = {
     PLAN_SHA256: hash,
     PLAN_SUMMARY: summary,
     PLAN_RISKS: reviewed.risks.join(",") || "none",
     PLAN_IS_RISKY: reviewed.risks.some((risk) => risk !== "drift") ? "yes" : "no",
+    PLAN_BUILD: encodeURIComponent(process.env.CODEBUILD_BUILD_ID ?? "none"),
   };
   return Object.entries(assignments)
     .map(([key, value]) => `export ${key}='${value.replaceAll("'", "'\\''")}'\n`)

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { projectRoot } from "../project";
-import { providerMirror, providersIn } from "./mirror";
+import { isPacked, providerMirror, providersIn } from "./mirror";
 import { terraform } from "./terraform";
 
 // What the commands of this project run: found on the machine where it fits, else brought along.
-export { providerMirror } from "./mirror";
+export { fetchProvider, PROVIDER_VERSION, providerMirror } from "./mirror";
 export { motoServer } from "./moto";
 export { type Terraform, terraform } from "./terraform";
 
@@ -23,12 +23,18 @@ export async function terraformEnvironment(): Promise<Record<string, string>> {
 /** Switches of `cdktf` that fit: locking asks the registry, mirror or not. */
 export const cdktfSwitches = () => (providerMirror() ? ["--skip-provider-lock"] : []);
 
+/** The file by which the user says where providers come from; none, where it is named and not there. */
+export function userConfiguration(): string | undefined {
+  const { TF_CLI_CONFIG_FILE: file } = process.env;
+  return file && existsSync(file) ? file : undefined;
+}
+
 /** Where Terraform gets its providers from, and where it keeps those that it fetched. */
 function providerEnvironment(mirror: string | undefined): Record<string, string> {
   const own = join(projectRoot(), ".slipway");
   const { TF_CLI_CONFIG_FILE: configured, TF_PLUGIN_CACHE_DIR: cache } = process.env;
   const environment: Record<string, string> = {};
-  const respected = configured !== undefined && configured !== "" && existsSync(configured);
+  const respected = userConfiguration() !== undefined;
   if (!respected && (mirror || configured)) {
     // Also where there is no mirror: the variable names a file that is not there, and Terraform warns of it.
     environment.TF_CLI_CONFIG_FILE = join(own, "terraform.rc");
@@ -36,11 +42,13 @@ function providerEnvironment(mirror: string | undefined): Record<string, string>
     writeWhereNew(environment.TF_CLI_CONFIG_FILE, mirror ? mirrorConfiguration(mirror) : none);
   }
   if (cache) mkdirSync(cache, { recursive: true });
-  else if (mirror && !respected) {
+  else if (mirror && !respected && !isPacked(mirror)) {
     // Linked from the mirror: a copy of a link in between helps nobody. cdktf would make one below the home folder.
     environment.CDKTF_DISABLE_PLUGIN_CACHE_ENV = "true";
   } else {
     environment.TF_PLUGIN_CACHE_DIR = join(own, "plugins");
+    // Else each new stack unpacks it once more, over one that may be running, which fails ("text file busy").
+    environment.TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE = "true";
     mkdirSync(environment.TF_PLUGIN_CACHE_DIR, { recursive: true });
   }
   return environment;

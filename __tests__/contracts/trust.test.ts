@@ -1,0 +1,85 @@
+import { statements } from "../support/construct";
+import { exampleSettings } from "../support/settings";
+import { resourcesOf, type SynthesizedStack, synthesize } from "../support/synth";
+
+interface Trust {
+  readonly Condition: {
+    readonly ArnLike?: Readonly<Record<string, string | string[]>>;
+    readonly ArnNotLike?: Readonly<Record<string, string | string[]>>;
+  };
+}
+
+const BUILD = "arn:aws:iam::111111111111:role";
+let stacks: Record<string, SynthesizedStack>;
+beforeAll(async () => {
+  stacks = synthesize(await exampleSettings());
+});
+
+const matches = (pattern: string, arn: string) =>
+  new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*")}$`).test(arn);
+
+/** Whether an environment's role lets another take it on. */
+function trusts(environment: string, role: string, arn: string): boolean {
+  const [found] = resourcesOf(stacks[`access-${environment}`]!).filter(
+    ({ type, properties }) => type === "aws_iam_role" && properties.name === role,
+  );
+  const documents = statements(found!.properties, "assume_role_policy") as unknown as Trust[];
+  return documents.some(({ Condition: { ArnLike, ArnNotLike } }) => {
+    const any = (patterns: string | string[]) => [patterns].flat().some((pattern) => matches(pattern, arn));
+    if (ArnLike) return any(ArnLike["aws:PrincipalArn"]!);
+    return !any(ArnNotLike!["aws:PrincipalArn"]!);
+  });
+}
+
+/** The roles of the build account that are granted to take on a role of an environment. */
+function grantedTo(target: string): string[] {
+  return ["delivery", "pipeline-main"].flatMap((stack) => {
+    const all = resourcesOf(stacks[stack]!);
+    return all
+      .filter(({ type }) => type === "aws_iam_role_policy")
+      .filter(({ properties }) =>
+        statements(properties).some(
+          ({ Action, Resource }) =>
+            [Action].flat().includes("sts:AssumeRole") && [Resource].flat().includes(target),
+        ),
+      )
+      .map(({ properties }) => {
+        const id = /aws_iam_role\.([\w-]+)\./.exec(properties.role as string)![1];
+        return all.find((one) => one.type === "aws_iam_role" && one.id === id)!.properties.name as string;
+      });
+  });
+}
+
+const ownRoles = () =>
+  ["delivery", "pipeline-main"].flatMap((stack) =>
+    resourcesOf(stacks[stack]!).flatMap(({ type, properties }) =>
+      type === "aws_iam_role" ? [properties.name as string] : [],
+    ),
+  );
+
+describe.each([
+  ["dev", "222222222222"],
+  ["prod", "333333333333"],
+])("the roles of %s", (environment, account) => {
+  test.each([
+    ["deploy", ["apply"]],
+    ["plan", ["plan", "delivery-plan", "delivery-cleanup-function"]],
+    ["verify", ["verify"]],
+  ])("fail when %s can be taken on by another of the project's roles than those it is for", (kind, by) => {
+    const role = `hello-${environment}-${kind}`;
+    const meant = by.map((one) =>
+      one.startsWith("delivery-") ? `hello-${one}` : `hello-main-${one}-${environment}`,
+    );
+    expect(grantedTo(`arn:aws:iam::${account}:role/${role}`).sort()).toEqual(meant.sort());
+    expect(ownRoles().length).toBeGreaterThan(10);
+    for (const own of ownRoles())
+      expect([own, trusts(environment, role, `${BUILD}/${own}`)]).toEqual([own, meant.includes(own)]);
+  });
+
+  test("leave it to the build account which people may take them on", () => {
+    expect(trusts(environment, `hello-${environment}-deploy`, `${BUILD}/Administrator`)).toBe(true);
+    expect(trusts(environment, `hello-${environment}-deploy`, "arn:aws:iam::111111111111:user/jane")).toBe(
+      true,
+    );
+  });
+});

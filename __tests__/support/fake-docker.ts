@@ -1,0 +1,100 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** One run of it. */
+export interface DockerRun {
+  readonly args: readonly string[];
+  /** What `login` read. */
+  readonly stdin?: string;
+  /** The configuration that it found in DOCKER_CONFIG; "" where that is not set. */
+  readonly config: string;
+  readonly cwd: string;
+}
+
+/**
+ * A `docker` that notes how it is run. It logs in and builds as the real one does; what it pushes it posts to
+ * AWS_ENDPOINT_URL/push.
+ */
+export class FakeDocker {
+  /** For PATH. */
+  readonly bin: string;
+
+  /** @param folder of its own */
+  constructor(private readonly folder: string) {
+    this.bin = join(folder, "bin");
+    mkdirSync(this.bin, { recursive: true });
+    const program = join(this.bin, "docker");
+    writeFileSync(program, `#!${process.execPath}\n(${String(behave)})(${JSON.stringify(folder)});\n`);
+    chmodSync(program, 0o755);
+  }
+
+  /** From now on there is none. */
+  uninstall(): void {
+    rmSync(join(this.bin, "docker"));
+  }
+
+  /** From now on, what a command says as it fails; {stdin} stands for what it read. */
+  fails(command: "version" | "buildx version" | "login" | "buildx build", words: string): void {
+    writeFileSync(join(this.folder, `${command}.fails`), words);
+  }
+
+  /** From now on, a build does not end. */
+  hangs(): void {
+    writeFileSync(join(this.folder, "hangs"), "");
+  }
+
+  /** The digest that it says it pushed, and pushes. */
+  builds({ says, pushes = says }: { says: string; pushes?: string }): void {
+    writeFileSync(join(this.folder, "digests"), JSON.stringify({ says, pushes }));
+  }
+
+  get runs(): DockerRun[] {
+    const log = join(this.folder, "log");
+    return existsSync(log)
+      ? readFileSync(log, "utf8")
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+      : [];
+  }
+
+  /** The runs of one command. */
+  ran(...command: string[]): DockerRun[] {
+    return this.runs.filter(({ args }) => command.every((word, index) => args[index] === word));
+  }
+}
+
+/** What the program does; it stands in a file of its own, and uses nothing of this one. */
+async function behave(folder: string): Promise<void> {
+  const fs = require("node:fs");
+  const path = require("node:path");
+  const { DOCKER_CONFIG: configFolder, AWS_ENDPOINT_URL: aws } = process.env;
+  const args = process.argv.slice(2);
+  const command = args[0] === "buildx" ? `buildx ${args[1]}` : String(args[0]);
+  const stdin = args.includes("--password-stdin") ? fs.readFileSync(0, "utf8") : undefined;
+  const file = path.join(configFolder ?? folder, "config.json");
+  const config = configFolder && fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+  const run = JSON.stringify({ args, stdin, config, cwd: process.cwd() });
+  fs.appendFileSync(path.join(folder, "log"), `${run}\n`);
+  const failure = path.join(folder, `${command}.fails`);
+  if (fs.existsSync(failure)) {
+    console.error(fs.readFileSync(failure, "utf8").replace("{stdin}", stdin));
+    process.exitCode = 1;
+    return;
+  }
+  if (command === "login") {
+    const auths = { [String(args.at(-1))]: { auth: Buffer.from(`AWS:${stdin}`).toString("base64") } };
+    fs.writeFileSync(file, JSON.stringify({ ...JSON.parse(config), auths }));
+    console.log("Login Succeeded");
+  }
+  if (command === "buildx build") {
+    console.log("#1 DONE 0.0s");
+    if (fs.existsSync(path.join(folder, "hangs")))
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    const switchOf = (name: string) => args.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
+    const { says, pushes } = JSON.parse(fs.readFileSync(path.join(folder, "digests"), "utf8"));
+    const image = { tag: switchOf("--tag")?.split(":")[1], digest: pushes };
+    await fetch(`${aws}/push`, { method: "POST", body: JSON.stringify(image) });
+    fs.writeFileSync(switchOf("--metadata-file"), JSON.stringify({ "containerimage.digest": says }));
+  }
+}

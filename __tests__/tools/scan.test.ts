@@ -1,0 +1,539 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import { auditDependencies } from "../../tools/scan/audit";
+import { iamFindings } from "../../tools/scan/iam";
+import { secretsBelow, secretsIn } from "../../tools/scan/secrets";
+import { exampleText, ROOT } from "../support/settings";
+
+/** As Terraform writes it. */
+const reference = (path: string) => `\${${path}}`;
+
+describe("rights", () => {
+  const allow = (changes: object) => ({
+    Effect: "Allow",
+    Action: "s3:GetObject",
+    Resource: "arn:aws:s3:::bucket/*",
+    ...changes,
+  });
+  const document = (...statements: object[]) => JSON.stringify({ Statement: statements });
+  const stack = (type: string, properties: object, path = "dev/thing/role/policy") => ({
+    resource: { [type]: { id: { "//": { metadata: { path } }, ...properties } } },
+  });
+  const found = (...args: Parameters<typeof stack>) =>
+    iamFindings("dev", stack(...args)).map(({ where, what }) => `${where}: ${what}`);
+  const ofRole = (statement: object, path?: string) =>
+    found("aws_iam_role_policy", { role: "a", policy: document(statement) }, path);
+
+  test.each<[string, object, RegExp]>([
+    ["every action", { Action: "*" }, /allows \*/],
+    ["every action of a service", { Action: ["s3:GetObject", "s3:*"] }, /allows s3:\*$/],
+    ["every action that begins so", { Action: "s3:Put*" }, /allows s3:Put\*$/],
+    ["all actions but some", { Action: undefined, NotAction: "iam:*" }, /all but some \(NotAction\)/],
+    [
+      "all resources but some",
+      { Resource: undefined, NotResource: "arn:aws:s3:::b" },
+      /all but some \(NotRes/,
+    ],
+    ["something on every resource", { Resource: "*" }, /allows s3:GetObject on every resource/],
+    [
+      "more on every resource than has none",
+      { Action: ["ecr:GetAuthorizationToken", "ecr:PutImage"], Resource: ["*"] },
+      /allows ecr:PutImage on every resource/,
+    ],
+    ["a role to be passed to any service", { Action: "iam:PassRole" }, /passed to any service/],
+    [
+      "a role to be passed to services that look alike",
+      { Action: "iam:PassRole", Condition: { StringLike: { "iam:PassedToService": "*" } } },
+      /passed to any service/,
+    ],
+  ])("fails when a role is allowed %s", (_, changes, what) => {
+    expect(ofRole(allow(changes))).toEqual([expect.stringMatching(what)]);
+  });
+
+  test.each<[string, object]>([
+    ["one action on one resource", {}],
+    ["to read by a wildcard", { Action: ["s3:Get*", "ecs:Describe*", "codebuild:BatchGet*"] }],
+    ["what has no resource", { Action: ["ecr:GetAuthorizationToken", "kms:CreateKey"], Resource: "*" }],
+    [
+      "a role to be passed to one service",
+      {
+        Action: "iam:PassRole",
+        Condition: { StringEquals: { "iam:passedtoservice": "ecs-tasks.amazonaws.com" } },
+      },
+    ],
+    ["nothing: it is a refusal", { Effect: "Deny", Action: "*", Resource: "*", Principal: "*" }],
+  ])("passes when a role is allowed %s", (_, changes) => {
+    expect(ofRole(allow(changes))).toEqual([]);
+  });
+
+  test("tells where it is, and what to do", () => {
+    expect(
+      iamFindings("dev", stack("aws_iam_role_policy", { policy: document(allow({ Action: "*" })) })),
+    ).toEqual([
+      {
+        where: "dev/thing/role/policy (aws_iam_role_policy)",
+        what: "allows *",
+        mend: expect.stringMatching(/^Name the actions/),
+      },
+    ]);
+    const { "//": _, ...unnamed } = { "//": {}, policy: document(allow({ Action: "*" })) };
+    const [finding] = iamFindings("dev", { resource: { aws_iam_role_policy: { thing_policy: unnamed } } });
+    expect(finding?.where).toBe("dev/thing_policy (aws_iam_role_policy)");
+  });
+
+  test("takes an exception for the construct that it is listed for, and no other", () => {
+    const makes = allow({ Action: "ec2:CreateVpc", Resource: "*" });
+    expect(ofRole(makes, "access-dev/deploy-role/policy")).toEqual([]);
+    expect(ofRole(makes, "access-dev/deploy-role-2/policy")).toHaveLength(1);
+    expect(ofRole(allow({ Action: "ec2:*" }), "access-dev/deploy-role/policy")).toHaveLength(1);
+    expect(found("aws_iam_policy", { policy: document(allow({ Action: "s3:*" })) }, "a/boundary")).toEqual(
+      [],
+    );
+  });
+
+  test.each<[string, object, RegExp | undefined]>([
+    ["without the account it acts for", {}, /trusts codebuild\.amazonaws\.com whoever/],
+    ["for one account", { StringEquals: { "aws:SourceAccount": "111111111111" } }, undefined],
+    [
+      "for one thing",
+      { ArnLike: { "aws:SourceArn": "arn:aws:codebuild:*:111111111111:project/a" } },
+      undefined,
+    ],
+    [
+      "with another condition",
+      { StringEquals: { "aws:RequestedRegion": "eu-west-1" } },
+      /whoever it acts for/,
+    ],
+  ])("a service trusted %s", (_, Condition, what) => {
+    const trust = {
+      Effect: "Allow",
+      Action: "sts:AssumeRole",
+      Principal: { Service: "codebuild.amazonaws.com" },
+      Condition,
+    };
+    expect(found("aws_iam_role", { assume_role_policy: document(trust) })).toEqual(
+      what ? [expect.stringMatching(what)] : [],
+    );
+  });
+
+  test("a key's policy is about the key, and leaves the rest to its account", () => {
+    const key = (Principal: object, Action = "kms:*") =>
+      found("aws_kms_key", { policy: document({ Effect: "Allow", Action, Principal, Resource: "*" }) });
+    expect(key({ AWS: "arn:aws:iam::111111111111:root" })).toEqual([]);
+    expect(key({ AWS: "arn:aws:iam::111111111111:role/admin" })).toEqual([
+      expect.stringContaining("allows kms:*"),
+    ]);
+    expect(key({ AWS: ["arn:aws:iam::111111111111:root", "*"] }, "kms:Decrypt")).toEqual([
+      expect.stringContaining("to anybody in the world"),
+    ]);
+  });
+
+  test("fails when anybody is allowed something, unless there is a condition", () => {
+    const bucket = (changes: object) =>
+      found("aws_s3_bucket_policy", { policy: document(allow({ Principal: "*", ...changes })) });
+    expect(bucket({})).toEqual([expect.stringContaining("to anybody in the world")]);
+    expect(bucket({ Condition: { StringEquals: { "aws:PrincipalOrgID": "o-1" } } })).toEqual([]);
+  });
+
+  test("fails when a policy of IAM's is not there to be read", () => {
+    const policy = reference("data.aws_iam_policy_document.mine.json");
+    expect(found("aws_iam_role_policy", { policy })).toEqual([expect.stringContaining("nobody can check")]);
+    expect(found("aws_iam_role", { inline_policy: [{ policy }] })).toHaveLength(1);
+    expect(found("aws_sns_topic_policy", { policy })).toEqual([]);
+  });
+
+  test("reads a role's policies wherever they stand", () => {
+    const policy = document(allow({ Action: "*" }));
+    expect(found("aws_iam_role", { inline_policy: [{ name: "a", policy }] })).toHaveLength(1);
+  });
+
+  test("fails when a policy of AWS's own gives all, unless it caps", () => {
+    const arn = "arn:aws:iam::aws:policy/AdministratorAccess";
+    expect(found("aws_iam_role_policy_attachment", { policy_arn: arn })).toEqual([
+      expect.stringContaining(`hands on ${arn}`),
+    ]);
+    expect(found("aws_iam_role", { managed_policy_arns: [arn] })).toHaveLength(1);
+    expect(found("aws_iam_role", { permissions_boundary: arn })).toEqual([]);
+    expect(
+      found("aws_iam_role_policy_attachment", {
+        policy_arn: "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess",
+      }),
+    ).toEqual([]);
+  });
+
+  describe("the size of", () => {
+    const long = (characters: number) => {
+      const around = document(allow({ Resource: "" })).length;
+      return document(allow({ Resource: "r".repeat(characters - around) }));
+    };
+    const policies = (...all: { role: string; policy: string }[]) =>
+      iamFindings("dev", {
+        resource: { aws_iam_role_policy: Object.fromEntries(all.map((one, index) => [`p${index}`, one])) },
+      }).map(({ what }) => what);
+    const [one, other] = [reference("aws_iam_role.one.name"), reference("aws_iam_role.other.id")];
+
+    test("a role's policies counts together", () => {
+      expect(policies({ role: one, policy: long(10_240) })).toEqual([]);
+      expect(policies({ role: one, policy: long(6_000) }, { role: other, policy: long(6_000) })).toEqual([]);
+      expect(policies({ role: one, policy: long(6_000) }, { role: one, policy: long(6_000) })).toEqual([
+        "has 12000 characters of policy, and IAM takes 10240",
+      ]);
+      expect(
+        policies(
+          { role: one, policy: long(6_000) },
+          { role: reference("aws_iam_role.one.id"), policy: long(6_000) },
+        ),
+      ).toHaveLength(1);
+    });
+
+    test("a policy is counted without white space", () => {
+      const spaced = JSON.stringify(JSON.parse(long(10_240)), undefined, 4);
+      expect(policies({ role: one, policy: spaced })).toEqual([]);
+    });
+
+    test("what others take is less", () => {
+      expect(found("aws_iam_policy", { policy: long(6_145) })).toHaveLength(1);
+      expect(found("aws_iam_role", { assume_role_policy: long(2_049) })).toHaveLength(1);
+    });
+  });
+});
+
+describe("secrets", () => {
+  const KEY = `AKIA${"ABCDEFGHIJKLMNOP"}`;
+  const SECRET = `wJalrXUtnFEMI/K7MDENG/${"bPxRfiCYzzzzzzzKEY"}`;
+
+  test.each([
+    ["GitHub token", `ghp_${"a1".repeat(18)}`, "ghp_…"],
+    ["GitHub token", `ghs_${"a1".repeat(18)}`, "ghs_…"],
+    ["GitHub token", `github_pat_${"a1".repeat(18)}`, "gith…"],
+    ["AWS access key", KEY, "AKIA…"],
+    ["AWS access key", KEY.replace("AKIA", "ASIA"), "ASIA…"],
+    ["private key", `-----BEGIN ${"EC PRIVATE"} KEY-----`, "----…"],
+    ["Slack token", `xoxb-${"1234567890"}-abc`, "xoxb…"],
+    ["npm token", `npm_${"a1".repeat(18)}`, "npm_…"],
+    ["token of a registry", `//registry.example.com/:_authToken=${"0a1b2c3d".repeat(4)}`, "0a1b…"],
+  ])("fails when there is this, and shows no more than its beginning: %s", (kind, secret, shown) => {
+    const [finding, ...others] = secretsIn("a.ts", `one\nconst a = "${secret}";`);
+    expect(finding).toMatchObject({ where: "a.ts:2", what: `${kind} ${shown}` });
+    expect(others).toEqual([]);
+  });
+
+  test("fails when the secret of an AWS access key stands near it, and tells both", () => {
+    const what = (text: string) => secretsIn("a", text).map((finding) => finding.what);
+    expect(what(`id = ${KEY}\n\nsecret = ${SECRET}`)).toEqual([
+      "AWS access key AKIA…",
+      "secret of an AWS access key wJal…",
+    ]);
+    expect(what(`secret = ${SECRET}\nid = ${KEY}`)).toHaveLength(2);
+    expect(what(`id = ${KEY}\n\n\nsecret = ${SECRET}`)).toHaveLength(1);
+    // Without a key it may be anything; in hexadecimal it is a hash.
+    expect(what(`secret = ${SECRET}`)).toEqual([]);
+    expect(what(`id = ${KEY}\ncommit ${"0a".repeat(20)}`)).toHaveLength(1);
+  });
+
+  test.each([
+    `//registry.example.com/:_authToken=${reference("NPM_TOKEN_OF_THE_PIPELINE")}`,
+    "ghp_short",
+    `a part of X${KEY}X`,
+    "-----BEGIN CERTIFICATE-----",
+  ])("passes over %s", (text) => {
+    expect(secretsIn("a", text)).toEqual([]);
+  });
+
+  test("takes a line's mark with a reason, and without one asks for it", () => {
+    expect(secretsIn("a", `${KEY} # slipway:not-a-secret of AWS's documentation`)).toEqual([]);
+    for (const mark of ["slipway:not-a-secret", "/* slipway:not-a-secret */"])
+      expect(secretsIn("a", `${KEY} ${mark}`)[0]?.mend).toMatch(/without a reason/);
+    expect(secretsIn("a", `${KEY}\n# slipway:not-a-secret it is made up`)[0]?.mend).toMatch(/revoke it/);
+  });
+
+  test("are looked for in a folder's own files of text", () => {
+    const folder = mkdtempSync(join(tmpdir(), "slipway-secrets-"));
+    const write = (path: string, content: string) => {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), content);
+    };
+    for (const path of [
+      "a.ts",
+      ".env",
+      "deep/er/b.json",
+      "node_modules/c/c.js",
+      "deep/node_modules/c.js",
+      ".git/config",
+      ".slipway/d",
+      "cdktf.out/stacks/dev/cdk.tf.json",
+    ])
+      write(path, KEY);
+    write("binary", `\0${KEY}`);
+    write("large.txt", KEY + " ".repeat(1_000_000));
+    symlinkSync(join(folder, "a.ts"), join(folder, "link.ts"));
+    expect(
+      secretsBelow(folder)
+        .map(({ where }) => where)
+        .sort(),
+    ).toEqual([".env:1", "a.ts:1", "deep/er/b.json:1"]);
+  });
+});
+
+/** A registry that knows these advisories, and which versions of packages there are. */
+class FakeRegistry {
+  advisories: Record<string, object[]> = {};
+  versions: Record<string, string[]> = {};
+  answersAudits = true;
+  private readonly server: Server = createServer((request, response) => {
+    const name = request.url?.slice(1) ?? "";
+    const answer = (status: number, content: object) =>
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(content));
+    if (request.url === "/-/npm/v1/security/advisories/bulk" && this.answersAudits)
+      answer(200, this.advisories);
+    else if (request.method === "POST") answer(405, {});
+    else if (!this.versions[name]) answer(404, {});
+    else {
+      const versions = this.versions[name].map((version) => [version, { name, version }]);
+      answer(200, { name, "dist-tags": {}, versions: Object.fromEntries(versions) });
+    }
+  });
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  stop(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+const advisory = (id: string, severity: string, range: string) => ({
+  id: 1,
+  url: `https://github.com/advisories/${id}`,
+  title: `The hole ${id}`,
+  severity,
+  vulnerable_versions: range,
+  cwe: [],
+  cvss: { score: 0, vectorString: null },
+});
+
+/** A project that depends on `direct`, and for development on `builder`, which depends on `inner`. */
+function project(accepted?: object): string {
+  const folder = mkdtempSync(join(tmpdir(), "slipway-scan-"));
+  const manifest = {
+    name: "slipway",
+    version: "1.0.0",
+    dependencies: { direct: "1.0.0" },
+    devDependencies: { builder: "1.0.0" },
+  };
+  const slipway = accepted && { audit: { accepted } };
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ ...manifest, slipway }));
+  const packages = {
+    "": manifest,
+    "node_modules/direct": { version: "1.0.0" },
+    "node_modules/builder": { version: "1.0.0", dev: true, dependencies: { inner: "^1.0.0" } },
+    "node_modules/inner": { version: "1.2.0", dev: true },
+  };
+  const lock = { name: "slipway", version: "1.0.0", lockfileVersion: 3, requires: true, packages };
+  writeFileSync(join(folder, "package-lock.json"), JSON.stringify(lock));
+  return folder;
+}
+
+let registry: FakeRegistry;
+let address: string;
+beforeEach(async () => {
+  registry = new FakeRegistry();
+  address = await registry.start();
+});
+afterEach(() => registry.stop());
+
+describe("dependencies", () => {
+  const ENVIRONMENT = { ...process.env };
+  afterEach(() => {
+    process.env = { ...ENVIRONMENT };
+  });
+  const audit = (folder: string) => {
+    // Nothing of this machine's configuration.
+    process.env.HOME = folder;
+    process.env.npm_config_registry = address;
+    return auditDependencies(folder, "2026-07-01");
+  };
+
+  test("pass where the registry knows of nothing", async () => {
+    expect(await audit(project())).toEqual({ findings: [], notes: [] });
+  });
+
+  test("fail by a hole of high or critical severity, with what it is and what mends it", async () => {
+    registry.advisories = {
+      direct: [advisory("GHSA-direct", "critical", "<1.1.0"), advisory("GHSA-small", "moderate", "*")],
+      inner: [advisory("GHSA-inner", "high", "<=1.2.0")],
+      builder: [advisory("GHSA-builder", "high", "*")],
+    };
+    registry.versions = { direct: ["1.0.0", "2.0.0"], inner: ["1.2.0", "1.2.1"], builder: ["1.0.0"] };
+    const { findings, notes } = await audit(project());
+    expect(notes).toEqual([]);
+    expect(findings).toEqual([
+      {
+        where: "builder (node_modules/builder)",
+        what: "high: The hole GHSA-builder, in the versions *. https://github.com/advisories/GHSA-builder",
+        mend: expect.stringMatching(/Nothing that depends on builder.*"overrides".*slipway\.audit\.accepted/),
+      },
+      {
+        where: "direct (node_modules/direct)",
+        what: "critical: The hole GHSA-direct, in the versions <1.1.0. https://github.com/advisories/GHSA-direct",
+        mend: "Take direct 2.0.0, which is another major version: npm install direct@2.0.0",
+      },
+      {
+        where: "inner (node_modules/inner)",
+        what: expect.stringContaining("<=1.2.0"),
+        mend: "Take a version of inner outside these: npm audit fix",
+      },
+    ]);
+  });
+
+  test("are looked at for development too, whatever the environment leaves out", async () => {
+    process.env.NODE_ENV = "production";
+    registry.advisories = { inner: [advisory("GHSA-inner", "high", "<=1.2.0")] };
+    expect((await audit(project())).findings).toHaveLength(1);
+  });
+
+  const reason = "Only reads our own files";
+  test("may have an accepted hole until its day, and not after it", async () => {
+    registry.advisories = { direct: [advisory("GHSA-direct", "high", "*")] };
+    expect(await audit(project({ "GHSA-direct": { reason, until: "2026-07-01" } }))).toEqual({
+      findings: [],
+      notes: [],
+    });
+    const { findings } = await audit(project({ "GHSA-direct": { reason, until: "2026-06-30" } }));
+    expect(findings).toMatchObject([
+      { what: expect.stringContaining("accepted until 2026-06-30, which is over") },
+    ]);
+  });
+
+  test("pass where nothing has an accepted hole any more, and it is told", async () => {
+    expect(await audit(project({ "GHSA-gone": { reason, until: "2026-01-01" } }))).toEqual({
+      findings: [],
+      notes: ["GHSA-gone is accepted in package.json, and nothing has it any more: take it out there."],
+    });
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["no reason", { until: "2027-01-31" }, /GHSA-direct\.reason: /],
+    ["an empty reason", { reason: " ", until: "2027-01-31" }, /GHSA-direct\.reason: is empty/],
+    ["no end", { reason }, /GHSA-direct\.until: /],
+    ["an end that is no day", { reason, until: "2027-02-31" }, /GHSA-direct\.until: is not a date/],
+    ["another key", { reason, until: "2027-01-31", severity: "low" }, /severity/],
+  ])("fail when a hole is accepted with %s", async (_, acceptance, message) => {
+    const error: Error = await audit(project({ "GHSA-direct": acceptance })).then(
+      () => new Error("audited"),
+      (reason) => reason,
+    );
+    expect(error.name).toBe("UserError");
+    expect(error.message).toMatch(message);
+    expect(error.message).toMatch(/^package\.json: slipway\.audit\.accepted\..*An accepted advisory reads/s);
+  });
+
+  test("fail when the registry answers no audits, unless another one is named", async () => {
+    registry.answersAudits = false;
+    const error: Error = await audit(project()).then(
+      () => new Error("audited"),
+      (reason) => reason,
+    );
+    expect(error.name).toBe("UserError");
+    expect(error.message).toMatch(/npm audit gave no report: 405 .*not known.*NPM_AUDIT_REGISTRY=/s);
+    const other = new FakeRegistry();
+    try {
+      process.env.NPM_AUDIT_REGISTRY = await other.start();
+      expect((await audit(project())).findings).toEqual([]);
+    } finally {
+      other.stop();
+    }
+  });
+
+  test("fail when there is no lock file, with npm's words", async () => {
+    const folder = project();
+    rmSync(join(folder, "package-lock.json"));
+    await expect(audit(folder)).rejects.toThrow(/gave no report: .*lockfile/);
+  });
+});
+
+describe("npm run scan", () => {
+  const home = mkdtempSync(join(tmpdir(), "slipway-home-"));
+  const scan = async (cwd: string, args: string[] = []) => {
+    const { exitCode, stdout, stderr } = await execa(
+      process.execPath,
+      [join(ROOT, "tools/run.mjs"), "tools/scan/index.ts", ...args],
+      {
+        cwd,
+        reject: false,
+        extendEnv: false,
+        env: { PATH: process.env.PATH, HOME: home, NPM_AUDIT_REGISTRY: address },
+      },
+    );
+    return { exitCode, stderr, lines: stdout.replace(/\(\d+\.\d s\)/g, "(time)").split("\n") };
+  };
+  /** A project whose stacks are this one's. */
+  const whole = (settings = exampleText()) => {
+    const folder = project();
+    symlinkSync(join(ROOT, "tools"), join(folder, "tools"));
+    writeFileSync(join(folder, "terraform.tfvars"), settings);
+    return folder;
+  };
+
+  test("passes over this project", async () => {
+    expect(await scan(ROOT)).toEqual({
+      exitCode: 0,
+      stderr: "",
+      lines: ["dependencies: sound (time)", "rights: sound (time)", "secrets: sound (time)"],
+    });
+  });
+
+  test("looks at everything, whatever it finds on the way, and tells all of it", async () => {
+    registry.advisories = { direct: [advisory("GHSA-\u001b[2J", "high", "*")] };
+    const folder = whole();
+    const token = `ghp_${"a1".repeat(18)}`;
+    writeFileSync(join(folder, "notes.txt"), token);
+    const { exitCode, lines } = await scan(folder);
+    expect(exitCode).toBe(1);
+    expect(lines).toEqual([
+      "dependencies: 1 finding (time)",
+      expect.stringContaining("direct (node_modules/direct): high: The hole GHSA-\\u001b[2J"),
+      expect.stringMatching(/^ {6}\S/),
+      "rights: sound (time)",
+      "secrets: 1 finding (time)",
+      "  notes.txt:1: GitHub token ghp_…",
+      expect.stringMatching(/^ {6}Take it out and revoke it/),
+      "",
+      "2 of 3 checks failed.",
+    ]);
+    expect(lines.join()).not.toContain(token);
+  });
+
+  test("fails when the stacks cannot be synthesized, and looks at the rest", async () => {
+    const folder = whole(exampleText().replace(/= "always"/, '= "sometimes"'));
+    writeFileSync(join(folder, "notes.txt"), `ghp_${"a1".repeat(18)}`);
+    const { exitCode, lines } = await scan(folder);
+    expect(exitCode).toBe(1);
+    expect(lines.slice(0, 3)).toEqual([
+      "dependencies: sound (time)",
+      "rights: not looked at (time)",
+      "  The stacks cannot be synthesized.",
+    ]);
+    expect(lines.join("\n")).toMatch(
+      /"sometimes"[\s\S]*secrets: 2 findings[\s\S]*notes\.txt:1[\s\S]*stacks: not looked/,
+    );
+    expect(lines.join("\n")).not.toMatch(/\n\s+at /);
+  });
+
+  test("fails when it does not understand what it is given", async () => {
+    expect(await scan(ROOT, ["a", "b"])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^Name one/),
+    });
+    const { exitCode, lines } = await scan(ROOT, ["nowhere.tfvars"]);
+    expect(exitCode).toBe(1);
+    expect(lines).toContain("  There is no file nowhere.tfvars.");
+  });
+});

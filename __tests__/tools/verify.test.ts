@@ -1,0 +1,229 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { delimiter, join } from "node:path";
+import { execa } from "execa";
+import { exampleText, ROOT } from "../support/settings";
+
+const ROLE_KEY = "ROLEKEYOFTHEVERIFIER";
+
+/** What a deployed environment answers: its service, its function, and AWS's STS on the way there. */
+class FakeEnvironment {
+  /** Statuses that the service answers with; the last one stays. */
+  service = [200];
+  function: { result: unknown; error?: string } = { result: { statusCode: 200, body: "hello" } };
+  role = "given";
+  readonly requests: { url: string; key?: string; body: string }[] = [];
+  private readonly server: Server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { url = "", headers } = request;
+    const key = /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1];
+    this.requests.push({ url, key, body: Buffer.concat(chunks).toString() });
+    if (url === "/" && request.method === "POST") {
+      if (this.role === "given") response.end(ASSUMED);
+      else
+        response
+          .writeHead(403)
+          .end(`<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>`);
+    } else if (url.startsWith("/2015-03-31/")) {
+      const { result, error } = this.function;
+      if (error) response.setHeader("x-amz-function-error", error);
+      response.end(JSON.stringify(result));
+    } else {
+      const status = this.service.length > 1 ? this.service.shift()! : this.service[0]!;
+      response.writeHead(status).end(`the service says ${status}`);
+    }
+  });
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  stop(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+const ASSUMED = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+<AccessKeyId>${ROLE_KEY}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`;
+
+let deployed: FakeEnvironment;
+let address: string;
+let cwd: string;
+
+beforeEach(async () => {
+  deployed = new FakeEnvironment();
+  address = await deployed.start();
+  // Below the project, whose jest it is.
+  mkdirSync(join(ROOT, ".slipway"), { recursive: true });
+  cwd = mkdtempSync(join(ROOT, ".slipway/verify-"));
+  writeFileSync(join(cwd, "terraform.tfvars"), exampleText());
+  mkdirSync(join(cwd, "cdktf.out/stacks/dev"), { recursive: true });
+  mkdirSync(join(cwd, "bin"));
+  mkdirSync(join(cwd, ".aws"));
+  writeFileSync(
+    join(cwd, ".aws/credentials"),
+    "[mine]\naws_access_key_id = local\naws_secret_access_key = local\n",
+  );
+  outputs({
+    service_web_url: { value: `${address}/` },
+    function_hello_name: { value: "hello-dev-hello" },
+    function_hello_url: { value: "https://example.com/" },
+    password: { value: "hunter2", sensitive: true },
+  });
+});
+afterEach(() => {
+  deployed.stop();
+  rmSync(cwd, { recursive: true });
+});
+
+/** What Terraform says that the stack put out. */
+function outputs(values: Record<string, { value: unknown; sensitive?: boolean }>) {
+  const all = Object.entries(values).map(([name, { value, sensitive = false }]) => [
+    name,
+    { value, sensitive, type: "string" },
+  ]);
+  writeFileSync(join(cwd, "outputs.json"), JSON.stringify(Object.fromEntries(all)));
+  terraform(`cat '${cwd}/outputs.json'`);
+}
+
+/** A Terraform that does this for `output`. */
+function terraform(output: string) {
+  const file = join(cwd, "bin/terraform");
+  writeFileSync(
+    file,
+    `#!/bin/sh
+case "$1" in
+version) echo '{"terraform_version": "1.11.4"}' ;;
+output) ${output} ;;
+esac
+`,
+  );
+  chmodSync(file, 0o755);
+}
+
+const verify = async (args = ["dev"], seconds = "0") => {
+  const { exitCode, stdout, stderr } = await execa(
+    process.execPath,
+    [join(ROOT, "tools/run.mjs"), "tools/pipeline/verify.ts", ...args],
+    {
+      cwd,
+      reject: false,
+      extendEnv: false,
+      env: {
+        PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`,
+        HOME: cwd,
+        AWS_ENDPOINT_URL: address,
+        AWS_PROFILE: "mine",
+        SLIPWAY_VERIFY_SECONDS: seconds,
+      },
+    },
+  );
+  return { exitCode, stdout, stderr };
+};
+const report = () => readFileSync(join(cwd, ".slipway/reports/acceptance.xml"), "utf8");
+
+test.each<[string[], RegExp]>([
+  [[], /^Name an environment: npm run verify -- dev/],
+  [["dev", "more"], /^Name an environment/],
+  [["test"], /no environment "test" in terraform\.tfvars/],
+  [["prod"], /stack prod is not in cdktf\.out\/stacks: synthesize it first/],
+])("fails with words for people when it is given %j", async (args, message) => {
+  const result = await verify(args);
+  expect(result).toEqual({ exitCode: 1, stdout: "", stderr: expect.stringMatching(message) });
+  expect(result.stderr).not.toMatch(/\n\s+at /);
+});
+
+test.each<[string, () => void, RegExp]>([
+  ["nothing is deployed", () => outputs({}), /dev has put out nothing: deploy it first/],
+  [
+    "its outputs cannot be read",
+    () => terraform('echo "Error: no credentials" >&2; exit 1'),
+    /What dev put out cannot be read\.\nError: no credentials/,
+  ],
+  [
+    "its role cannot be taken on",
+    () => {
+      deployed.role = "refused";
+    },
+    /^The role \S+hello-dev-verify cannot be taken on \(AccessDenied.*npx cdktf deploy access-dev/s,
+  ],
+])("fails without a check when %s", async (_, prepare, message) => {
+  prepare();
+  expect(await verify()).toEqual({ exitCode: 1, stdout: "", stderr: expect.stringMatching(message) });
+  expect(existsSync(join(cwd, ".slipway/reports"))).toBe(false);
+});
+
+test("passes where all is well, with the environment's own role, and reports it", async () => {
+  // The first answer is a load balancer's that has no task yet.
+  deployed.service = [503, 200];
+  const { exitCode, stderr } = await verify(["dev"], "20");
+  expect([exitCode, stderr]).toEqual([0, expect.stringContaining("3 passed")]);
+  expect(report()).toMatch(/tests="3" failures="0"/);
+
+  const [assume, ...others] = deployed.requests;
+  expect(assume).toMatchObject({ key: "local" });
+  expect(new URLSearchParams(assume!.body).get("RoleArn")).toBe(
+    "arn:aws:iam::222222222222:role/hello-dev-verify",
+  );
+  expect(others.map(({ url, key }) => [url, key])).toEqual([
+    ["/health", undefined],
+    ["/health", undefined],
+    ["/2015-03-31/functions/hello-dev-hello/invocations?Qualifier=live", ROLE_KEY],
+  ]);
+  expect(JSON.parse(others[2]!.body)).toMatchObject({
+    rawPath: "/",
+    requestContext: { http: { method: "GET" } },
+  });
+  const file = readFileSync(join(cwd, ".slipway/outputs/dev.json"), "utf8");
+  expect(JSON.parse(file)).toMatchObject({
+    settings: { name: "dev" },
+    outputs: { service_web_url: `${address}/` },
+  });
+  expect(file).not.toContain("hunter2");
+});
+
+test("fails when a service is not well and a function fails, and says what they answered", async () => {
+  deployed.service = [500];
+  deployed.function = { result: { errorMessage: "no database" }, error: "Unhandled" };
+  const { exitCode, stderr } = await verify();
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`GET ${address}/health, asked for 0 s, answers: 500: the service says 500`);
+  expect(stderr).toMatch(/The function hello failed: .*no database/);
+  expect(report()).toMatch(/tests="3" failures="2"/);
+});
+
+test("fails when nothing listens, and a function answers with a failure", async () => {
+  const gone = new FakeEnvironment();
+  const nobody = await gone.start();
+  gone.stop();
+  outputs({ service_web_url: { value: nobody }, function_hello_name: { value: "hello" } });
+  deployed.function = { result: { statusCode: 500, body: "broken" } };
+  const { exitCode, stderr } = await verify();
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/answers: nothing \(.*ECONNREFUSED/);
+  expect(stderr).toMatch(/The function hello answers: .*500.*broken/);
+});
+
+test("fails when the environment was deployed before a check's output was there", async () => {
+  outputs({ service_web_url: { value: address } });
+  const { stderr } = await verify();
+  expect(stderr).toMatch(/dev has put out no function_hello_name.*Deploy it again/);
+});
+
+test("asks a service for any answer where its health is not on its paths", async () => {
+  writeFileSync(
+    join(cwd, "terraform.tfvars"),
+    exampleText().replace('health_path = "/health"', 'health_path = "/health"\n    paths = ["/api/*"]'),
+  );
+  outputs({ service_web_url: { value: `${address}/api/` }, function_hello_name: { value: "hello" } });
+  deployed.service = [404];
+  expect(await verify()).toMatchObject({ exitCode: 0 });
+  expect(deployed.requests.map(({ url }) => url)).toContain("/api/");
+  deployed.service = [503];
+  expect((await verify()).stderr).toMatch(/\/api\/, asked for 0 s, answers: 503/);
+});

@@ -1,0 +1,397 @@
+import { deliveryBoundaryName, deliveryNames, pipelineName, tokenSecretName } from "../shared/names";
+import { policyArn } from "./arns";
+import type { Statement } from "./iam";
+
+/** The build account, as the roles of `delivery` and the pipelines see it. */
+export interface DeliveryReach {
+  readonly project: string;
+  readonly account: string;
+  readonly region: string;
+}
+
+export const deliveryBoundaryArn = (reach: DeliveryReach) =>
+  policyArn(reach.account, deliveryBoundaryName(reach));
+
+const NO_NAME = "What is listed, or made, here has no name of its own to limit it to.";
+const CAP = "A boundary caps what roles are granted elsewhere; it grants nothing.";
+
+/** The services that take on roles of `delivery` and the pipelines. */
+const SERVICES = ["codebuild", "codepipeline", "events", "lambda"].map((name) => `${name}.amazonaws.com`);
+
+/**
+ * The most that a role of `delivery` or of a pipeline may be allowed. One of them makes the others: it cannot give them
+ * more than this, take this from them, or touch the roles by which environments are reached.
+ */
+export function deliveryBoundary(reach: DeliveryReach): Statement[] {
+  const { project, account, region } = reach;
+  const roles = [`arn:aws:iam::${account}:role/${project}-*`];
+  return [
+    {
+      actions: [
+        "cloudwatch:*",
+        "codebuild:*",
+        "codecommit:*",
+        "codeconnections:*",
+        "codepipeline:*",
+        "codestar-connections:*",
+        "ecr:*",
+        "events:*",
+        "kms:*",
+        "lambda:*",
+        "logs:*",
+        "secretsmanager:ListSecrets",
+        "sns:*",
+        "sqs:*",
+        "xray:*",
+      ],
+      resources: ["*"],
+      reason: CAP,
+    },
+    { actions: ["s3:*"], resources: [`arn:aws:s3:::${project}-*`] },
+    {
+      actions: ["secretsmanager:*"],
+      resources: [`arn:aws:secretsmanager:${region}:${account}:secret:${project}/*`],
+    },
+    { actions: ["sts:AssumeRole"], resources: [`arn:aws:iam::*:role/${project}-*`] },
+    { actions: ["iam:Get*", "iam:List*", ...CHANGING_ROLES], resources: roles },
+    {
+      actions: CAPPED,
+      resources: roles,
+      conditions: { StringEquals: { "iam:PermissionsBoundary": deliveryBoundaryArn(reach) } },
+    },
+    {
+      actions: ["iam:PassRole"],
+      resources: roles,
+      conditions: { StringEquals: { "iam:PassedToService": SERVICES } },
+    },
+    {
+      // Where an environment is in the build account, its roles have names that begin alike, and this tag.
+      effect: "Deny",
+      actions: ["iam:*"],
+      resources: [`arn:aws:iam::${account}:role/*`],
+      conditions: { Null: { "aws:ResourceTag/slipway:environment": "false" } },
+    },
+  ];
+}
+
+/** What gives a role rights: only within the boundary. */
+const CAPPED = ["iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
+const CHANGING_ROLES = [
+  "iam:DeleteRole",
+  "iam:DeleteRolePolicy",
+  "iam:TagRole",
+  "iam:UntagRole",
+  "iam:UpdateAssumeRolePolicy",
+  "iam:UpdateRole",
+  "iam:UpdateRoleDescription",
+];
+
+/** What bringing a pipeline up to date takes. Deleting the pipeline itself is not among it. */
+export function pipelineUpdateStatements(reach: DeliveryReach, pipeline: string): Statement[] {
+  const { account, region } = reach;
+  const name = pipelineName(reach, pipeline);
+  const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
+  return [
+    ...buildStatements(reach, name),
+    ...roleStatements(reach, [name, `${name}-*`], ["codebuild", "codepipeline", "events"]),
+    ...ruleStatements(`${at("events")}:rule/${name}-*`),
+    {
+      actions: [
+        "codepipeline:CreatePipeline",
+        "codepipeline:GetPipeline",
+        "codepipeline:ListTagsForResource",
+        "codepipeline:StartPipelineExecution",
+        "codepipeline:StopPipelineExecution",
+        "codepipeline:TagResource",
+        "codepipeline:UntagResource",
+        "codepipeline:UpdatePipeline",
+      ],
+      resources: [`${at("codepipeline")}:${name}`],
+    },
+    ...lookingUp(reach),
+  ];
+}
+
+/** What making a connection, and pointing a pipeline at it, takes. */
+export function connectionUpdateStatements({ account, region }: DeliveryReach): Statement[] {
+  return [
+    {
+      actions: [
+        "codestar-connections:CreateConnection",
+        "codestar-connections:DeleteConnection",
+        "codestar-connections:GetConnection",
+        "codestar-connections:ListTagsForResource",
+        "codestar-connections:PassConnection",
+        "codestar-connections:TagResource",
+        "codestar-connections:UntagResource",
+        "codestar-connections:UseConnection",
+      ],
+      // A connection's ARN ends in an id that nobody knows before.
+      resources: [`arn:aws:codestar-connections:${region}:${account}:connection/*`],
+    },
+  ];
+}
+
+/** What bringing `delivery` up to date takes. Destroying what nothing brings back (images, keys, buckets) is not among it. */
+export function deliveryUpdateStatements(reach: DeliveryReach): Statement[] {
+  const { project, account, region } = reach;
+  const name = pipelineName(reach, "delivery");
+  const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
+  const own = { StringEquals: { "aws:ResourceTag/slipway:project": project } };
+  return [
+    ...buildStatements(reach, name),
+    ...roleStatements(reach, [`${name}-*`], ["codebuild", "lambda"]),
+    ...ruleStatements(`${at("events")}:rule/${name}-*`),
+    ...lookingUp(reach),
+    {
+      actions: [
+        "s3:CreateBucket",
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucket*",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetReplicationConfiguration",
+        "s3:ListBucket",
+        "s3:PutBucketLogging",
+        "s3:PutBucketNotification",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketTagging",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutLifecycleConfiguration",
+      ],
+      resources: [`arn:aws:s3:::${project}-artifacts-*`],
+    },
+    {
+      actions: [
+        "ecr:CreateRepository",
+        "ecr:DeleteLifecyclePolicy",
+        "ecr:DescribeRepositories",
+        "ecr:GetLifecyclePolicy",
+        "ecr:GetRepositoryPolicy",
+        "ecr:ListTagsForResource",
+        "ecr:PutImageScanningConfiguration",
+        "ecr:PutImageTagMutability",
+        "ecr:PutLifecyclePolicy",
+        "ecr:SetRepositoryPolicy",
+        "ecr:TagResource",
+        "ecr:UntagResource",
+      ],
+      resources: [`${at("ecr")}:repository/${project}/*`],
+    },
+    {
+      actions: [
+        "sns:CreateTopic",
+        "sns:GetSubscriptionAttributes",
+        "sns:GetTopicAttributes",
+        "sns:ListSubscriptionsByTopic",
+        "sns:ListTagsForResource",
+        "sns:SetTopicAttributes",
+        "sns:Subscribe",
+        "sns:TagResource",
+        "sns:Unsubscribe",
+        "sns:UntagResource",
+      ],
+      resources: [
+        `${at("sns")}:${deliveryNames(reach).topic}`,
+        `${at("sns")}:${deliveryNames(reach).topic}:*`,
+      ],
+    },
+    {
+      actions: [
+        "secretsmanager:CreateSecret",
+        "secretsmanager:DeleteSecret",
+        "secretsmanager:TagResource",
+        "secretsmanager:UntagResource",
+        "secretsmanager:UpdateSecret",
+      ],
+      resources: [tokenSecretPattern(reach)],
+    },
+    {
+      actions: [
+        "cloudwatch:DeleteAlarms",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:ListTagsForResource",
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:TagResource",
+        "cloudwatch:UntagResource",
+        "lambda:AddPermission",
+        "lambda:CreateFunction",
+        "lambda:DeleteFunction",
+        "lambda:DeleteFunctionConcurrency",
+        "lambda:Get*",
+        "lambda:List*",
+        "lambda:PutFunctionConcurrency",
+        "lambda:RemovePermission",
+        "lambda:TagResource",
+        "lambda:UntagResource",
+        "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+        "sqs:CreateQueue",
+        "sqs:DeleteQueue",
+        "sqs:GetQueueAttributes",
+        "sqs:ListQueueTags",
+        "sqs:SetQueueAttributes",
+        "sqs:TagQueue",
+        "sqs:UntagQueue",
+      ],
+      resources: [
+        `${at("cloudwatch")}:alarm:${name}-*`,
+        `${at("lambda")}:function:${name}-*`,
+        `${at("sqs")}:${name}-*`,
+      ],
+    },
+    {
+      actions: ["kms:CreateKey", "lambda:GetCodeSigningConfig"],
+      resources: ["*"],
+      reason: NO_NAME,
+    },
+    {
+      actions: [
+        "kms:CreateGrant",
+        "kms:Decrypt",
+        "kms:EnableKeyRotation",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:GetKeyPolicy",
+        "kms:GetKeyRotationStatus",
+        "kms:ListResourceTags",
+        "kms:PutKeyPolicy",
+        "kms:TagResource",
+        "kms:UntagResource",
+        "kms:UpdateKeyDescription",
+      ],
+      resources: [`${at("kms")}:key/*`],
+      conditions: own,
+    },
+    {
+      actions: ["kms:CreateAlias", "kms:UpdateAlias"],
+      resources: [`${at("kms")}:key/*`, `${at("kms")}:${deliveryNames(reach).keyAlias}`],
+    },
+  ];
+}
+
+/** What both read: where keys are, and the token that a source is given. */
+function lookingUp(reach: DeliveryReach): Statement[] {
+  const { account, region, project } = reach;
+  return [
+    {
+      actions: ["kms:ListAliases", "logs:DescribeLogGroups", "secretsmanager:ListSecrets"],
+      resources: ["*"],
+      reason: NO_NAME,
+    },
+    {
+      actions: ["kms:DescribeKey"],
+      resources: [`arn:aws:kms:${region}:${account}:key/*`],
+      conditions: { StringEquals: { "aws:ResourceTag/slipway:project": project } },
+    },
+    {
+      actions: [
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetResourcePolicy",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:ListSecretVersionIds",
+      ],
+      resources: [tokenSecretPattern(reach)],
+    },
+  ];
+}
+
+/** Its ARN ends in six characters of Secrets Manager's own. */
+const tokenSecretPattern = (reach: DeliveryReach) =>
+  `arn:aws:secretsmanager:${reach.region}:${reach.account}:secret:${tokenSecretName(reach)}-??????`;
+
+/** CodeBuild's projects, their webhooks, report groups and logs. */
+function buildStatements({ account, region }: DeliveryReach, name: string): Statement[] {
+  const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
+  return [
+    {
+      actions: [
+        "codebuild:BatchGetProjects",
+        "codebuild:BatchGetReportGroups",
+        "codebuild:CreateProject",
+        "codebuild:CreateReportGroup",
+        "codebuild:CreateWebhook",
+        "codebuild:DeleteProject",
+        "codebuild:DeleteReport",
+        "codebuild:DeleteReportGroup",
+        "codebuild:DeleteWebhook",
+        "codebuild:ListReportsForReportGroup",
+        "codebuild:UpdateProject",
+        "codebuild:UpdateReportGroup",
+        "codebuild:UpdateWebhook",
+      ],
+      resources: [`${at("codebuild")}:project/${name}-*`, `${at("codebuild")}:report-group/${name}-*`],
+    },
+    {
+      actions: [
+        "logs:AssociateKmsKey",
+        "logs:CreateLogGroup",
+        "logs:DeleteLogGroup",
+        "logs:ListTagsForResource",
+        "logs:PutRetentionPolicy",
+        "logs:TagResource",
+        "logs:UntagResource",
+      ],
+      resources: [
+        `${at("logs")}:log-group:/slipway/${name}-*`,
+        `${at("logs")}:log-group:/aws/lambda/${name}-*`,
+      ],
+    },
+  ];
+}
+
+function roleStatements(
+  reach: DeliveryReach,
+  names: readonly string[],
+  services: readonly string[],
+): Statement[] {
+  const resources = names.map((name) => `arn:aws:iam::${reach.account}:role/${name}`);
+  return [
+    {
+      actions: [
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListAttachedRolePolicies",
+        "iam:ListInstanceProfilesForRole",
+        "iam:ListRolePolicies",
+        "iam:ListRoleTags",
+        ...CHANGING_ROLES,
+      ],
+      resources,
+    },
+    {
+      actions: CAPPED,
+      resources,
+      conditions: { StringEquals: { "iam:PermissionsBoundary": deliveryBoundaryArn(reach) } },
+    },
+    {
+      actions: ["iam:PassRole"],
+      resources,
+      conditions: {
+        StringEquals: { "iam:PassedToService": services.map((service) => `${service}.amazonaws.com`) },
+      },
+    },
+  ];
+}
+
+function ruleStatements(rules: string): Statement[] {
+  return [
+    {
+      actions: [
+        "events:DeleteRule",
+        "events:DescribeRule",
+        "events:ListTagsForResource",
+        "events:ListTargetsByRule",
+        "events:PutRule",
+        "events:PutTargets",
+        "events:RemoveTargets",
+        "events:TagResource",
+        "events:UntagResource",
+      ],
+      resources: [rules],
+    },
+  ];
+}

@@ -1,0 +1,164 @@
+import {
+  CodePipelineClient,
+  StartPipelineExecutionCommand,
+  StopPipelineExecutionCommand,
+} from "@aws-sdk/client-codepipeline";
+import type { Settings } from "../../settings";
+import { isPattern, pipelineName, stacksUpdatedBy, UPDATED_FOR } from "../../shared/names";
+import { runCommand, UserError } from "../project";
+import { kindIsDestructive } from "../review/kind";
+import type { Review } from "../review/review";
+import { projectSettings } from "../settings";
+import { Stack, wordsOf } from "../stack";
+import { stackFolder } from "./environment";
+import { planAndReview } from "./reviewed-plan";
+
+/** What these hold is gone for good, and an environment that is not deployed yet may still use it. */
+const NEVER_DESTROYED = new Set(["aws_ecr_repository", "aws_kms_key", "aws_s3_bucket"]);
+
+/** CodePipeline may be busy with the change that was just made. */
+const STARTS = { attempts: 6, secondsBetween: 10 } as const;
+
+/**
+ * `npm run update -- PIPELINE`: brings a pipeline up to date with its synthesized stack, and what all pipelines share
+ * with theirs. Where that changed anything, the pipeline starts anew, and the execution that this runs in ends.
+ */
+runCommand(async () => {
+  const [name, ...others] = process.argv.slice(2);
+  if (!name || others.length) throw new UserError("Name a pipeline: npm run update -- main");
+  const settings = await projectSettings();
+  if (!Object.hasOwn(settings.pipelines, name))
+    throw new UserError(
+      `There is no pipeline ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.pipelines).join(", ")}. To remove a pipeline, destroy its stack: npx cdktf destroy pipeline-<name>`,
+    );
+  const execution = executionOf(process.env);
+  let changed = false;
+  for (const stack of stacksUpdatedBy(settings, name))
+    changed = (await bringUpToDate(stack, execution?.isRestart ?? false)) || changed;
+  if (!changed) {
+    console.log(`The pipeline ${name} is as it should be.`);
+    return 0;
+  }
+  if (!execution) {
+    console.log(`The pipeline ${name} has changed. What it released before was released by the old one.`);
+    return 0;
+  }
+  await startAnew(settings, name, execution);
+  return 0;
+});
+
+interface Execution {
+  readonly id: string;
+  /** The commit that it releases. */
+  readonly revision: string;
+  /** Whether it was started by an update to this very revision. */
+  readonly isRestart: boolean;
+}
+
+/** The execution that this runs in; none where somebody runs it by hand. */
+function executionOf({
+  EXECUTION_ID: id,
+  REVISION: revision,
+  [UPDATED_FOR.variable]: updatedFor,
+}: NodeJS.ProcessEnv) {
+  if (!id || !revision) return undefined;
+  return { id, revision, isRestart: updatedFor === revision } satisfies Execution;
+}
+
+/**
+ * Applies what a stack's plan says, if anything.
+ *
+ * @param isSettled whether it was brought up to date to the same revision a moment ago
+ * @returns whether a resource changed
+ */
+async function bringUpToDate(name: string, isSettled: boolean): Promise<boolean> {
+  const stack = new Stack(stackFolder(name));
+  const { file, reviewed, text } = await planAndReview(stack, name);
+  console.log(`${name}: ${text}`);
+  const { output, ...counts } = reviewed.counts;
+  const changes = Object.values(counts).some((count) => count > 0);
+  if (!changes && !output) return false;
+  // Once more and once more, else, for a value that AWS gives back otherwise than it took it.
+  if (changes && isSettled)
+    throw new UserError(
+      `${name} was brought up to date to this revision a moment ago, and its plan above is not empty again. Nothing was applied. If somebody changed it meanwhile, release the change once more; if not, what changes each time is in the plan.`,
+    );
+  checkDestroys(name, reviewed);
+  const result = await stack.apply(file, { onLine: (line) => console.log(line) });
+  if (result.exitCode !== 0)
+    throw new UserError(
+      `${name} was not brought up to date, or not all of it. The next execution goes on from there.\n${wordsOf(result)}`,
+    );
+  return changes;
+}
+
+/** @throws UserError where the plan destroys what nothing brings back */
+function checkDestroys(name: string, { plans }: Review): void {
+  const destroyed = plans
+    .flatMap(({ resources }) => resources)
+    .filter(({ type, kind }) => NEVER_DESTROYED.has(type) && kindIsDestructive(kind));
+  if (destroyed.length)
+    throw new UserError(
+      `The pipeline does not destroy by itself what nothing brings back: ${destroyed.map(({ address }) => address).join(", ")}. Nothing of ${name} was applied. If it may go, deploy it yourself: npx cdktf deploy ${name}`,
+    );
+}
+
+/**
+ * Starts the pipeline as it is now, and ends the execution that runs this.
+ *
+ * In that order: interrupted between the two, the change is released twice, and not lost. The new execution takes
+ * the newest revision of the branch, which is this one, or one that came since: an older one after it would be a step back.
+ * Of a pattern of branches none is the newest, so it takes this one.
+ */
+async function startAnew(settings: Settings, name: string, { id, revision }: Execution): Promise<void> {
+  const client = new CodePipelineClient({ region: settings.region });
+  const pipeline = pipelineName(settings, name);
+  const started = await start(client, {
+    name: pipeline,
+    // The same for all attempts of this execution: they start one.
+    clientRequestToken: id,
+    variables: [{ name: UPDATED_FOR.variable, value: revision }],
+    ...(isPattern(settings.pipelines[name]!.branch) && {
+      sourceRevisions: [{ actionName: "Source", revisionType: "COMMIT_ID", revisionValue: revision }],
+    }),
+  }).catch((error: Error) => {
+    throw new UserError(
+      `The pipeline ${pipeline} is up to date, but did not start anew (${error.name}: ${error.message}). Release the change: aws codepipeline start-pipeline-execution --name ${pipeline}`,
+    );
+  });
+  console.log(
+    `The pipeline ${pipeline} has changed: the execution ${started} goes on in the place of this one.`,
+  );
+  try {
+    await client.send(
+      new StopPipelineExecutionCommand({
+        pipelineName: pipeline,
+        pipelineExecutionId: id,
+        abandon: false,
+        reason: `The pipeline has changed: ${started} goes on in its place`,
+      }),
+    );
+  } catch (error) {
+    // CodePipeline itself ends what ran on the old structure.
+    const { name, message } = error as Error;
+    if (!["PipelineExecutionNotStoppableException", "DuplicatedStopRequestException"].includes(name))
+      throw new UserError(
+        `The execution ${started} was started, but this one could not be stopped (${name}: ${message}). It ends here as failed.`,
+      );
+  }
+}
+
+async function start(
+  client: CodePipelineClient,
+  input: ConstructorParameters<typeof StartPipelineExecutionCommand>[0],
+): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { pipelineExecutionId } = await client.send(new StartPipelineExecutionCommand(input));
+      return pipelineExecutionId ?? "";
+    } catch (error) {
+      if ((error as Error).name !== "ConflictException" || attempt >= STARTS.attempts) throw error;
+      await new Promise((resolve) => setTimeout(resolve, STARTS.secondsBetween * 1000));
+    }
+  }
+}
