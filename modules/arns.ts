@@ -2,7 +2,7 @@
 
 export const accountRoot = (account: string) => `arn:aws:iam::${account}:root`;
 
-export const roleArn = (account: string, name: string) => `arn:aws:iam::${account}:role/${name}`;
+export { roleArn } from "../shared/names";
 
 export const policyArn = (account: string, name: string) => `arn:aws:iam::${account}:policy/${name}`;
 

@@ -66,7 +66,7 @@ export type BuildSource =
       readonly from: "github";
       /** owner/name */
       readonly repository: string;
-      /** ARN of the secret that holds the token, in CodeBuild's form. */
+      /** ARN of the secret that holds the token, in CodeBuild's form, encrypted with the project's key. */
       readonly tokenSecret: string;
       /**
        * A branch that is checked out beside what started the build, in the folder CODEBUILD_SRC_DIR_<name>.
@@ -125,6 +125,10 @@ export class BuildProject extends Construct {
       sourceAccount: props.account,
     });
     this.logs.grantWrite(this.role);
+    if (props.source?.from === "github") {
+      this.role.allow({ actions: ["secretsmanager:GetSecretValue"], resources: [props.source.tokenSecret] });
+      props.key.grantUse(this.role);
+    }
     const reports = this.createReports(props);
     const cache = `cache/${props.name}`;
     props.cache?.grantReadWrite(this.role, `${cache}/`);

@@ -108,13 +108,10 @@ export class PullRequestReview extends Construct {
     artifacts.grantReadWrite(review.role, `${sources}/`);
     artifacts.grantReadWrite(review.role, `${plans}/`);
     this.plan.logs.grantRead(review.role);
-    review.role.allow(
-      { actions: ["secretsmanager:GetSecretValue"], resources: [token.arn] },
-      {
-        actions: ["codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"],
-        resources: [this.plan.arn],
-      },
-    );
+    review.role.allow({
+      actions: ["codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"],
+      resources: [this.plan.arn],
+    });
     return review;
   }
 

@@ -124,11 +124,7 @@ export class Source extends Construct {
         },
       },
     });
-    key.grantUse(push.role);
-    push.role.allow(
-      { actions: ["secretsmanager:GetSecretValue"], resources: [tokenSecret] },
-      { actions: ["codepipeline:StartPipelineExecution"], resources: [pipeline.arn] },
-    );
+    push.role.allow({ actions: ["codepipeline:StartPipelineExecution"], resources: [pipeline.arn] });
     new CodebuildWebhook(this, "webhook", {
       projectName: push.name,
       buildType: "BUILD",

@@ -8,6 +8,11 @@ interface BuildAccount extends Project {
   readonly region: string;
 }
 
+interface Environment {
+  readonly name: string;
+  readonly account: string;
+}
+
 export const DELIVERY_STACK = "delivery";
 
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
@@ -75,13 +80,19 @@ export const accessNames = (project: string, environment: string) => ({
   boundary: `${project}-${environment}-boundary`,
 });
 
+export const roleArn = (account: string, name: string) => `arn:aws:iam::${account}:role/${name}`;
+
 /** The role that plans an environment and changes nothing. */
-export const planRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
-  `arn:aws:iam::${account}:role/${accessNames(project, name).planRole}`;
+export const planRoleArn = ({ project }: Project, { name, account }: Environment) =>
+  roleArn(account, accessNames(project, name).planRole);
 
 /** The role that deploys an environment. */
-export const deployRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
-  `arn:aws:iam::${account}:role/${accessNames(project, name).deployRole}`;
+export const deployRoleArn = ({ project }: Project, { name, account }: Environment) =>
+  roleArn(account, accessNames(project, name).deployRole);
+
+/** The role that runs the acceptance tests of an environment. */
+export const verifyRoleArn = ({ project }: Project, { name, account }: Environment) =>
+  roleArn(account, accessNames(project, name).verifyRole);
 
 /** What `npm run image` leaves: `<service>.json` beside these, and what its action tells the actions after it. */
 export const IMAGE_ARTIFACT = {
@@ -90,10 +101,6 @@ export const IMAGE_ARTIFACT = {
   variables: "variables.sh",
 } as const;
 export const IMAGE_VARIABLES = ["IMAGE_URI"] as const;
-
-/** The role that runs the acceptance tests of an environment. */
-export const verifyRoleArn = ({ project }: Project, { name, account }: { name: string; account: string }) =>
-  `arn:aws:iam::${account}:role/${accessNames(project, name).verifyRole}`;
 
 /** The alias of a function that its callers use. */
 export const LIVE_ALIAS = "live";
