@@ -190,9 +190,10 @@ export class Gateway {
 }
 
 function createServices(endpoint: () => string): ReadonlyMap<string, Service> {
-  const all = [
-    codepipeline(),
-    codebuild({ endpoint }),
+  const builds = codebuild({ endpoint });
+  const all: Service[] = [
+    codepipeline({ endpoint, builds }),
+    builds,
     codedeploy(),
     codeconnections("codeconnections", "CodeConnections_20231201"),
     codeconnections("codestar-connections", "CodeStar_connections_20191201"),

@@ -4,6 +4,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { UserError } from "../project";
 import { Gateway } from "./gateway";
 
+export { handInSource, type SourceProps } from "./pipelines/hand-in";
+export { SOURCES_BUCKET } from "./pipelines/source";
+
 export interface LocalAwsProps {
   /** The account of credentials that no role was assumed with. */
   readonly account: string;
@@ -18,7 +21,7 @@ export interface LocalAwsProps {
 export interface LocalAws {
   /** For AWS_ENDPOINT_URL. */
   readonly endpoint: string;
-  /** Ends it, and kills the builds that run. */
+  /** Ends it, and the executions and builds that run. */
   stop(): Promise<void>;
 }
 

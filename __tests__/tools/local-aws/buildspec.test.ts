@@ -15,6 +15,7 @@ artifacts:
   files: ["**/*"]
   base-directory: out
   discard-paths: yes
+  enable-symlinks: yes
   exclude-paths: "**/*.map"
   secondary-artifacts:
     more: { files: [a] }
@@ -26,8 +27,14 @@ artifacts:
       install: { commands: [], finally: [] },
       build: { commands: ["make", "echo a: b"], finally: ["make clean"], onFailure: "CONTINUE" },
     },
-    artifacts: { files: ["**/*"], baseDirectory: "out", discardPaths: true, excludePaths: ["**/*.map"] },
-    secondaryArtifacts: { more: { files: ["a"], discardPaths: false } },
+    artifacts: {
+      files: ["**/*"],
+      baseDirectory: "out",
+      discardPaths: true,
+      keepLinks: true,
+      excludePaths: ["**/*.map"],
+    },
+    secondaryArtifacts: { more: { files: ["a"], discardPaths: false, keepLinks: false } },
     notes: [],
   });
   const json = readBuildspec('{"version":"0.2","phases":{"build":{"commands":["true"]}}}');

@@ -1,11 +1,14 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import type { LogEvent } from "../../../tools/local-aws/builds/log";
-import type { BuildRole, StoredObject } from "../../../tools/local-aws/builds/role";
+import type { BuildRole } from "../../../tools/local-aws/builds/role";
 
 /** A service role whose AWS is in memory. */
 export class FakeRole implements BuildRole {
   readonly environment = { AWS_ENDPOINT_URL: "http://127.0.0.1:1", AWS_ACCESS_KEY_ID: "ASIAMADEUP" };
   /** By `bucket/key`. */
   readonly objects = new Map<string, Buffer>();
+  /** Of every object. */
+  metadata: Record<string, string> = {};
   readonly parameters = new Map<string, string>();
   readonly secrets = new Map<string, string>();
   readonly events: LogEvent[] = [];
@@ -14,10 +17,17 @@ export class FakeRole implements BuildRole {
     return this.events.map(({ message }) => message).join("");
   }
 
-  async readObject(bucket: string, key: string): Promise<StoredObject> {
-    const content = this.objects.get(`${bucket}/${key}`);
-    if (!content) throw Object.assign(new Error("The specified key does not exist."), { name: "NoSuchKey" });
-    return { content };
+  async readObject(bucket: string, key: string) {
+    return this.find(bucket, key).toString();
+  }
+
+  async describeObject(bucket: string, key: string) {
+    this.find(bucket, key);
+    return { metadata: this.metadata, etag: "e7a9", modified: new Date(1_700_000_000_000) };
+  }
+
+  async download(bucket: string, key: string, file: string) {
+    writeFileSync(file, this.find(bucket, key));
   }
 
   async listObjects(bucket: string, prefix: string) {
@@ -25,8 +35,12 @@ export class FakeRole implements BuildRole {
     return keys.map((key) => key.slice(bucket.length + 1));
   }
 
-  async writeObject(bucket: string, key: string, content: Uint8Array) {
-    this.objects.set(`${bucket}/${key}`, Buffer.from(content));
+  async upload(bucket: string, key: string, file: string) {
+    this.objects.set(`${bucket}/${key}`, readFileSync(file));
+  }
+
+  async copyObject(from: string, bucket: string, key: string) {
+    this.objects.set(`${bucket}/${key}`, this.objects.get(from)!);
   }
 
   async readParameter(name: string) {
@@ -41,5 +55,11 @@ export class FakeRole implements BuildRole {
     return async (events: readonly LogEvent[]) => {
       this.events.push(...events);
     };
+  }
+
+  private find(bucket: string, key: string): Buffer {
+    const content = this.objects.get(`${bucket}/${key}`);
+    if (!content) throw Object.assign(new Error("The specified key does not exist."), { name: "NoSuchKey" });
+    return content;
   }
 }

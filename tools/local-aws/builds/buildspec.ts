@@ -25,6 +25,8 @@ export interface ArtifactSpec {
   /** @default - the source's folder */
   readonly baseDirectory?: string;
   readonly discardPaths: boolean;
+  /** Whether links that stay in the folder are kept as links. */
+  readonly keepLinks: boolean;
   /** In the shell's language. */
   readonly name?: string;
 }
@@ -69,6 +71,7 @@ const artifact = z.looseObject({
   name: scalar.nullish(),
   "base-directory": z.string().nullish(),
   "discard-paths": flag,
+  "enable-symlinks": flag,
   "exclude-paths": z.union([z.string().transform((path) => [path]), z.array(z.string())]).nullish(),
 });
 const buildspec = z.looseObject({
@@ -158,6 +161,7 @@ function artifactOf(given: z.output<typeof artifact>): ArtifactSpec {
     excludePaths: given["exclude-paths"] ?? [],
     baseDirectory: given["base-directory"] ?? undefined,
     discardPaths: isYes(given["discard-paths"]),
+    keepLinks: isYes(given["enable-symlinks"]),
     name: given.name ?? undefined,
   };
 }
@@ -179,10 +183,6 @@ function notesOn(spec: z.output<typeof buildspec>): string[] {
       "run-as: commands run as the user of Local AWS",
     ],
     [spec.artifacts?.["s3-prefix"], "artifacts/s3-prefix is left out"],
-    [
-      isYes(spec.artifacts?.["enable-symlinks"] as never),
-      "artifacts/enable-symlinks: links are kept as files",
-    ],
   ];
   return notes.filter(([given]) => given).map(([, note]) => note);
 }

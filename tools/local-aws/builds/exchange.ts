@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, resolve, sep } from "node:path";
+import { chmodSync, createReadStream, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
 import { PhaseFailure } from "./buildspec";
-import { type BuiltFile, unzipInto, zipFiles } from "./files";
 import type { BuildRole } from "./role";
+import { unpackZip, writeZip, type ZipEntry } from "./zip";
 
 // Where a build's source comes from and its artifacts go. Somebody else, such as a pipeline, may bring and take
 // them in another way.
@@ -24,9 +24,11 @@ export interface BuildSource {
 }
 
 export interface BuildOutput {
-  readonly files: readonly BuiltFile[];
+  readonly files: readonly ZipEntry[];
   /** As the buildspec names it. */
   readonly name?: string;
+  /** A folder for what has to be kept meanwhile. It is gone with the build. */
+  readonly scratch: string;
 }
 
 export interface BuildTarget {
@@ -45,12 +47,15 @@ export function s3Source(location: string, version = "", identifier?: string): B
     url: `s3://${bucket}/${key}`,
     version,
     async bring(folder, role, signal) {
-      const read = (one: string, of?: string) =>
-        role.readObject(bucket, one, of, signal).catch((error: Error) => {
+      const download = (one: string, file: string, of?: string) =>
+        role.download(bucket, one, file, of, signal).catch((error: Error) => {
           throw downloadFailure(one, error);
         });
       if (!key.endsWith("/")) {
-        await unzipInto(folder, (await read(key, version)).content);
+        const zip = `${folder}.zip`;
+        await download(key, zip, version);
+        await unpackZip(zip, folder);
+        rmSync(zip);
         return undefined;
       }
       const keys = await role.listObjects(bucket, key, signal).catch((error: Error) => {
@@ -63,7 +68,7 @@ export function s3Source(location: string, version = "", identifier?: string): B
         if (!file.startsWith(`${folder}${sep}`))
           throw new PhaseFailure("CLIENT_ERROR", `the source has a key that leaves its folder: ${one}`);
         mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, (await read(one)).content);
+        await download(one, file);
         // S3 knows no permissions; scripts have to run all the same.
         if (readFileSync(file).subarray(0, 2).toString() === "#!") chmodSync(file, 0o755);
       }
@@ -135,28 +140,39 @@ export function s3Target(props: S3TargetProps): BuildTarget {
   const { bucket, overrideName, packaging, buildArn, identifier, onStored } = props;
   return {
     identifier,
-    async take({ files, name }, role, signal) {
+    async take({ files, name, scratch }, role, signal) {
       const place = { ...props, name: (overrideName && name) || props.name };
       const key = artifactKey(place);
       const location = artifactLocation(place);
       const metadata = { "codebuild-buildarn": buildArn };
-      const store = (at: string, content: Uint8Array) =>
-        role.writeObject(bucket, at, content, metadata, signal).catch((error: Error) => {
+      const store = (at: string, file: string) =>
+        role.upload(bucket, at, file, metadata, signal).catch((error: Error) => {
           throw new PhaseFailure(
             "CLIENT_ERROR",
             `error while uploading key ${at}, error: ${error.name}: ${error.message}`,
           );
         });
       if (packaging === "NONE") {
-        for (const { path, file } of files) await store(key ? `${key}/${path}` : path, readFileSync(file));
+        for (const { path, file } of files) {
+          // S3 keeps no links: what they lead to counts, where that is a file.
+          if (statSync(file, { throwIfNoEntry: false })?.isFile())
+            await store(key ? `${key}/${path}` : path, file);
+        }
         onStored({ location });
         return;
       }
       if (!key) throw new PhaseFailure("CLIENT_ERROR", "a ZIP needs a name other than /");
-      const content = await zipFiles(files);
-      await store(key, content);
-      const sum = (algorithm: string) => createHash(algorithm).update(content).digest("hex");
-      onStored({ location, md5sum: sum("md5"), sha256sum: sum("sha256") });
+      const zip = join(scratch, `artifact${identifier ? `-${identifier}` : ""}.zip`);
+      await writeZip(zip, files);
+      await store(key, zip);
+      onStored({ location, ...(await sumsOf(zip)) });
+      rmSync(zip);
     },
   };
+}
+
+async function sumsOf(file: string): Promise<Pick<StoredArtifact, "md5sum" | "sha256sum">> {
+  const [md5, sha256] = [createHash("md5"), createHash("sha256")];
+  for await (const chunk of createReadStream(file)) for (const hash of [md5, sha256]) hash.update(chunk);
+  return { md5sum: md5.digest("hex"), sha256sum: sha256.digest("hex") };
 }

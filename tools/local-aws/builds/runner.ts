@@ -156,7 +156,7 @@ export class BuildRun {
         const { name, ...rest } = await expandArtifact(artifact, shell);
         const files = collectFiles(folder, rest);
         log.say(`Found ${files.length} file(s)`);
-        await target.take({ files, name }, role, this.abort.signal);
+        await target.take({ files, name, scratch: processes.folder }, role, this.abort.signal);
       }
     });
   }
@@ -182,7 +182,7 @@ export class BuildRun {
   private async buildspecText(folder: string, role: BuildRole): Promise<string> {
     const given = this.job.buildspec || "buildspec.yml";
     const [, bucket, key] = /^arn:[\w-]+:s3:::([^/]+)\/(.+)$/.exec(given) ?? [];
-    if (bucket && key) return (await role.readObject(bucket, key)).content.toString();
+    if (bucket && key) return role.readObject(bucket, key);
     if (/\n|^\s*(\{|version\s*:)/.test(given)) return given;
     try {
       return readFileSync(join(folder, given), "utf8");

@@ -80,6 +80,9 @@ export type StartBuildInput = z.output<typeof startInput>;
 /** A build, from its start to the end of Local AWS. */
 export interface Build {
   readonly id: string;
+  readonly arn: string;
+  /** Its page in the console, which is not there. */
+  readonly url: string;
   readonly projectName: string;
   readonly token?: string;
   readonly run: BuildRun;
@@ -163,6 +166,7 @@ export class Builds {
     const uuid = randomUUID();
     const id = `${project.name}:${uuid}`;
     const arn = arnIn(scope, "build", id);
+    const url = `https://${scope.region}.console.aws.amazon.com/codesuite/codebuild/${scope.account}/projects/${project.name}/build/${encodeURIComponent(id)}/?region=${scope.region}`;
     const initiator = handover?.initiator ?? "local-aws";
     const stored = new Map<string | undefined, StoredArtifact>();
     const logs = logsOf(project, uuid);
@@ -190,7 +194,7 @@ export class Builds {
         CODEBUILD_BUILD_ID: id,
         CODEBUILD_BUILD_IMAGE: project.environment.image,
         CODEBUILD_BUILD_NUMBER: String(number),
-        CODEBUILD_BUILD_URL: `https://${scope.region}.console.aws.amazon.com/codesuite/codebuild/${scope.account}/projects/${project.name}/build/${encodeURIComponent(id)}/?region=${scope.region}`,
+        CODEBUILD_BUILD_URL: url,
         CODEBUILD_INITIATOR: initiator,
         CODEBUILD_KMS_KEY_ID: project.encryptionKey,
         CODEBUILD_LOG_PATH: logs?.stream ?? uuid,
@@ -232,6 +236,8 @@ export class Builds {
     });
     const build: Build = {
       id,
+      arn,
+      url,
       projectName: project.name,
       token: input.idempotencyToken,
       run,

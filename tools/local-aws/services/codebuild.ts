@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
-import { Builds, type BuildsProps } from "./codebuild-builds";
+import {
+  type Build,
+  Builds,
+  type BuildsProps,
+  type Handover,
+  type StartBuildInput,
+} from "./codebuild-builds";
 import {
   arnIn,
   checkProject,
@@ -17,8 +23,17 @@ const exportConfig = z.looseObject({ exportConfigType: z.enum(["S3", "NO_EXPORT"
 
 type ReportGroup = Record<string, unknown> & { name: string; arn: string };
 
+export interface CodeBuild extends Service {
+  /**
+   * Starts a build for a pipeline.
+   *
+   * @throws AwsError where there is no such project
+   */
+  startFor(scope: Scope, input: StartBuildInput, handover: Handover): Build;
+}
+
 /** CodeBuild's projects with their webhooks and builds, and its report groups. */
-export function codebuild(props: BuildsProps): Service {
+export function codebuild(props: BuildsProps): CodeBuild {
   const projects = new Store<Project>();
   const groups = new Store<ReportGroup>();
   const builds = new Builds(props);
@@ -37,6 +52,8 @@ export function codebuild(props: BuildsProps): Service {
   return {
     api: "CodeBuild_20161006",
     stop: () => builds.stop(),
+    startFor: (scope, input, handover) =>
+      builds.start(scope, findProject(scope, input.projectName), input, handover),
     operations: {
       ...webhookOperations(define, findProject, keepProject),
       ...builds.operations(define, findProject),

@@ -1,15 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
+import { Actions, type ActionsProps } from "../pipelines/actions";
+import { Engine } from "../pipelines/engine";
+import { executionOperations, type KeptPipeline, withoutToken } from "./pipeline-executions";
 import { checkStructure, declaration, type Pipeline } from "./pipeline-structure";
 import { name, now, operationsOf, type Service, Store, smallPairs, smallTags, Tags } from "./service";
 
-interface Kept {
-  /** All versions; the last one is the current one. */
-  readonly versions: readonly Pipeline[];
-  readonly created: number;
-  readonly updated: number;
-}
+export type PipelinesProps = Omit<ActionsProps, "scope">;
 
 const webhook = z.looseObject({
   name,
@@ -29,12 +27,13 @@ interface Webhook {
   readonly definition: z.output<typeof webhook>;
 }
 
-/** What AWS shows in place of a token. */
-const HIDDEN = "****";
-
-/** CodePipeline's definitions and webhooks: creating, reading, changing and deleting them. */
-export function codepipeline(): Service {
-  const pipelines = new Store<Kept>();
+/** CodePipeline: its definitions and webhooks, and the executions of the definitions. */
+export function codepipeline(props: PipelinesProps): Service {
+  const pipelines = new Store<KeptPipeline>();
+  /** Also of pipelines that were deleted. */
+  const engines = new Set<Engine>();
+  const stopping = new AbortController();
+  const looking = new Set<Promise<void>>();
   const webhooks = new Store<Webhook>();
   const tags = new Tags();
   const define = operationsOf(() => "ValidationException");
@@ -61,9 +60,32 @@ export function codepipeline(): Service {
     tags: tags.of(hook.arn).map(([key, value]) => ({ key, value })),
   });
 
+  const isCurrent = (scope: Scope, pipeline: Pipeline) =>
+    pipelines.in(scope).get(pipeline.name)?.versions.at(-1) === pipeline;
+  const open = (scope: Scope, pipeline: Pipeline) => {
+    const actions = new Actions({ ...props, scope });
+    const engine = new Engine(pipeline, { region: scope.region, perform: actions.perform });
+    engines.add(engine);
+    // As AWS does; but there only is something to start from where somebody has handed it in.
+    const look = actions.hasSources(pipeline, stopping.signal).then((has) => {
+      if (!has || stopping.signal.aborted || !isCurrent(scope, pipeline)) return;
+      engine.begin({
+        trigger: { triggerType: "CreatePipeline", triggerDetail: arnOf(scope, pipeline.name) },
+      });
+    });
+    const looked = look.catch(() => {}).finally(() => looking.delete(looked));
+    looking.add(looked);
+    return engine;
+  };
+
   return {
     api: "CodePipeline_20150709",
+    async stop() {
+      stopping.abort();
+      await Promise.all([...looking, ...[...engines].map((engine) => engine.end())]);
+    },
     operations: {
+      ...executionOperations(define, find),
       CreatePipeline: define(
         z.looseObject({ pipeline: declaration, tags: smallTags.optional() }),
         ({ pipeline, tags: given = [] }, scope) => {
@@ -75,7 +97,10 @@ export function codepipeline(): Service {
             );
           }
           const first = withDefaults(pipeline, 1);
-          pipelines.in(scope).set(pipeline.name, { versions: [first], created: now(), updated: now() });
+          const engine = open(scope, first);
+          pipelines
+            .in(scope)
+            .set(pipeline.name, { versions: [first], created: now(), updated: now(), engine });
           tags.put(arnOf(scope, pipeline.name), smallPairs(given));
           return { pipeline: hideTokens(first), tags: given };
         },
@@ -99,13 +124,15 @@ export function codepipeline(): Service {
       ),
       UpdatePipeline: define(z.looseObject({ pipeline: declaration }), ({ pipeline }, scope) => {
         checkStructure(pipeline);
-        const { versions, created } = find(scope, pipeline.name);
+        const { versions, ...kept } = find(scope, pipeline.name);
         const next = withDefaults(pipeline, versions.length + 1);
-        pipelines.in(scope).set(pipeline.name, { versions: [...versions, next], created, updated: now() });
+        pipelines.in(scope).set(pipeline.name, { ...kept, versions: [...versions, next], updated: now() });
+        kept.engine.update(next);
         return { pipeline: hideTokens(next) };
       }),
       // As AWS does: one that is not there counts as deleted.
       DeletePipeline: define(z.looseObject({ name }), ({ name }, scope) => {
+        void pipelines.in(scope).get(name)?.engine.end();
         pipelines.in(scope).delete(name);
         tags.forget(arnOf(scope, name));
       }),
@@ -193,9 +220,7 @@ function hideTokens(pipeline: Pipeline): Pipeline {
     stages: pipeline.stages.map((stage) => ({
       ...stage,
       actions: stage.actions.map((action) =>
-        action.configuration?.OAuthToken
-          ? { ...action, configuration: { ...action.configuration, OAuthToken: HIDDEN } }
-          : action,
+        action.configuration ? { ...action, configuration: withoutToken(action.configuration) } : action,
       ),
     })),
   };

@@ -26,6 +26,31 @@ const action = z.looseObject({
   timeoutInMinutes: z.int().min(5).max(86_400).optional(),
 });
 
+const ruleDeclaration = z.looseObject({
+  name: partName,
+  ruleTypeId: z.looseObject({ provider: z.string() }),
+  configuration: z.record(z.string(), z.string()).optional(),
+});
+const conditions = z.array(
+  z.looseObject({
+    result: z.enum(["ROLLBACK", "FAIL", "RETRY", "SKIP"]).optional(),
+    rules: z.array(ruleDeclaration).min(1).max(5).optional(),
+  }),
+);
+const retryMode = z.enum(["FAILED_ACTIONS", "ALL_ACTIONS"]);
+const stage = z.looseObject({
+  name: partName,
+  actions: z.array(action),
+  beforeEntry: z.looseObject({ conditions }).optional(),
+  onSuccess: z.looseObject({ conditions }).optional(),
+  onFailure: z
+    .looseObject({
+      result: z.enum(["ROLLBACK", "FAIL", "RETRY", "SKIP"]).optional(),
+      retryConfiguration: z.looseObject({ retryMode: retryMode.optional() }).optional(),
+    })
+    .optional(),
+});
+
 const store = z.looseObject({ type: z.enum(["S3"]), location: z.string().min(3).max(63) });
 
 export const declaration = z.looseObject({
@@ -33,12 +58,17 @@ export const declaration = z.looseObject({
   roleArn: z.string().regex(/^arn:aws(-[\w]+)*:iam::[0-9]{12}:role\/.*/),
   artifactStore: store.optional(),
   artifactStores: z.record(z.string(), store).optional(),
-  stages: z.array(z.looseObject({ name: partName, actions: z.array(action) })),
+  stages: z.array(stage),
   version: z.int().optional(),
   pipelineType: z.enum(["V1", "V2"]).optional(),
   executionMode: z.enum(["QUEUED", "SUPERSEDED", "PARALLEL"]).optional(),
   variables: z
-    .array(z.looseObject({ name: z.string().regex(/^[A-Za-z0-9@\-_]{1,128}$/) }))
+    .array(
+      z.looseObject({
+        name: z.string().regex(/^[A-Za-z0-9@\-_]{1,128}$/),
+        defaultValue: z.string().min(1).max(1000).optional(),
+      }),
+    )
     .max(50)
     .optional(),
   triggers: z
@@ -53,6 +83,10 @@ export const declaration = z.looseObject({
 });
 
 export type Pipeline = z.output<typeof declaration>;
+export type StageDeclaration = z.output<typeof stage>;
+export type ActionDeclaration = z.output<typeof action>;
+export type Conditions = z.output<typeof conditions>;
+export type RetryMode = z.output<typeof retryMode>;
 
 /** What each limit of CodePipeline allows at most. */
 const MOST_STAGES = 50;

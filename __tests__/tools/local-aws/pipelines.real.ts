@@ -1,0 +1,342 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { CodeBuildClient, CreateProjectCommand } from "@aws-sdk/client-codebuild";
+import {
+  CodePipelineClient,
+  CreatePipelineCommand,
+  GetPipelineExecutionCommand,
+  GetPipelineStateCommand,
+  ListActionExecutionsCommand,
+  type PipelineDeclaration,
+  PutApprovalResultCommand,
+  StartPipelineExecutionCommand,
+  StopPipelineExecutionCommand,
+  UpdatePipelineCommand,
+} from "@aws-sdk/client-codepipeline";
+import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { unzipSync } from "fflate";
+import { handInSource, type LocalAws, SOURCES_BUCKET, startLocalAws } from "../../../tools/local-aws";
+import { writeZip } from "../../../tools/local-aws/builds/zip";
+import { motoServer } from "../../../tools/toolchain";
+
+jest.setTimeout(3 * 60_000);
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+
+const BUILD = "111111111111";
+const region = "eu-west-1";
+const BUCKET = "proof-artifacts";
+
+let aws: LocalAws;
+let folder: string;
+let codepipeline: CodePipelineClient;
+let s3: S3Client;
+beforeAll(async () => {
+  aws = await startLocalAws({ account: BUILD, motoServer: await motoServer() });
+  folder = mkdtempSync(join(tmpdir(), "slipway-pipelines-"));
+  const config = {
+    endpoint: aws.endpoint,
+    region,
+    credentials: { accessKeyId: "local", secretAccessKey: "local" },
+  };
+  codepipeline = new CodePipelineClient(config);
+  s3 = new S3Client({ ...config, forcePathStyle: true });
+  await s3.send(
+    new CreateBucketCommand({ Bucket: BUCKET, CreateBucketConfiguration: { LocationConstraint: region } }),
+  );
+  const codebuild = new CodeBuildClient(config);
+  for (const [name, buildspec] of Object.entries(PROJECTS)) {
+    await codebuild.send(
+      new CreateProjectCommand({
+        name,
+        serviceRole: `arn:aws:iam::${BUILD}:role/build`,
+        source: { type: "CODEPIPELINE", buildspec: JSON.stringify({ version: "0.2", ...buildspec }) },
+        artifacts: { type: "CODEPIPELINE" },
+        environment: { type: "LINUX_CONTAINER", image: "i", computeType: "BUILD_GENERAL1_SMALL" },
+      }),
+    );
+  }
+  codebuild.destroy();
+});
+afterAll(async () => {
+  codepipeline.destroy();
+  s3.destroy();
+  await aws.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const commands = (...given: string[]) => ({ phases: { build: { commands: given } } });
+
+/** Builds, by their project's name. */
+const PROJECTS = {
+  make: {
+    env: { "exported-variables": ["TAG"] },
+    ...commands("mkdir bin", "ln -s ../tools/hello.sh bin/hello", "TAG=v-$(cat version.txt)"),
+    artifacts: { files: ["**/*"], "enable-symlinks": "yes" },
+  },
+  check: commands(
+    'test "$(tools/hello.sh)" = hello',
+    "! test -e node_modules",
+    "! test -e terraform.tfstate",
+  ),
+  use: {
+    ...commands(
+      'test "$CODEBUILD_INITIATOR" = codepipeline/$PIPELINE',
+      `case "$CODEBUILD_SOURCE_VERSION" in arn:aws:s3:::${BUCKET}/*/Made/*) ;; *) exit 1;; esac`,
+      'test "$CODEBUILD_RESOLVED_SOURCE_VERSION" = c0ffee',
+      'test "$(bin/hello) $TAG" = "hello v-7"',
+      "test -L bin/hello",
+      'test "$(cat "$CODEBUILD_SRC_DIR_Code/version.txt")" = 7',
+    ),
+  },
+  slow: commands(`touch ${join(tmpdir(), "slipway-pipelines-slow")}; sleep 2`),
+};
+
+const type = (category: "Source" | "Build" | "Approval", provider: string) => ({
+  category,
+  owner: "AWS" as const,
+  provider,
+  version: "1",
+});
+const build = (name: keyof typeof PROJECTS, changes: object = {}) => ({
+  name,
+  namespace: name,
+  actionTypeId: type("Build", "CodeBuild"),
+  inputArtifacts: [{ name: "Code" }],
+  configuration: { ProjectName: name },
+  ...changes,
+});
+
+/** Source, two builds side by side, an approval, and a build that uses both. */
+const pipeline = (name: string): PipelineDeclaration => ({
+  name,
+  roleArn: `arn:aws:iam::${BUILD}:role/pipeline`,
+  pipelineType: "V2",
+  executionMode: "SUPERSEDED",
+  artifactStore: { type: "S3", location: BUCKET },
+  stages: [
+    {
+      name: "Source",
+      actions: [
+        {
+          name: "Fetch",
+          namespace: "Source",
+          actionTypeId: type("Source", "CodeStarSourceConnection"),
+          configuration: { ConnectionArn: "arn:c", FullRepositoryId: `acme/${name}`, BranchName: "main" },
+          outputArtifacts: [{ name: "Code" }],
+        },
+      ],
+    },
+    {
+      name: "Build",
+      actions: [build("make", { outputArtifacts: [{ name: "Made" }] }), build("check")],
+    },
+    {
+      name: "Ask",
+      actions: [
+        {
+          name: "approve",
+          actionTypeId: type("Approval", "Manual"),
+          configuration: { CustomData: "#{make.TAG} of #{Source.CommitId}: #{Source.CommitMessage}" },
+        },
+      ],
+    },
+    {
+      name: "Deploy",
+      actions: [
+        build("use", {
+          inputArtifacts: [{ name: "Code" }, { name: "Made" }],
+          configuration: {
+            ProjectName: "use",
+            PrimarySource: "Made",
+            EnvironmentVariables: JSON.stringify([
+              { name: "TAG", value: "#{make.TAG}", type: "PLAINTEXT" },
+              { name: "PIPELINE", value: name, type: "PLAINTEXT" },
+            ]),
+          },
+        }),
+      ],
+    },
+  ],
+});
+
+async function handIn(name: string): Promise<void> {
+  const source = join(folder, name);
+  const write = (path: string, content: string, mode = 0o644) => {
+    mkdirSync(dirname(join(source, path)), { recursive: true });
+    writeFileSync(join(source, path), content, { mode });
+  };
+  write("tools/hello.sh", "#!/bin/sh\necho hello\n", 0o755);
+  write("version.txt", "7\n");
+  for (const path of ["node_modules/a/b.js", ".git/HEAD", "terraform.tfstate", "cdktf.out/a"])
+    write(path, "");
+  symlinkSync("tools/hello.sh", join(source, "hello"));
+  const commit = { commit: "c0ffee", message: "Grüße ☂\n\nand more", author: "ada" };
+  await handInSource({ s3, repository: `acme/${name}`, branch: "main", folder: source, ...commit });
+}
+
+/** A pipeline that has not run yet. */
+async function create(name: string, declaration = pipeline(name)): Promise<void> {
+  await codepipeline.send(new CreatePipelineCommand({ pipeline: declaration }));
+  await handIn(name);
+}
+
+async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
+  for (let tries = 0; tries < 600; tries++) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("It never came.");
+}
+
+const start = async (name: string) =>
+  (await codepipeline.send(new StartPipelineExecutionCommand({ name }))).pipelineExecutionId ?? "";
+const stages = async (name: string) =>
+  (await codepipeline.send(new GetPipelineStateCommand({ name }))).stageStates ?? [];
+const actions = async (pipelineName: string, pipelineExecutionId: string) =>
+  (
+    await codepipeline.send(
+      new ListActionExecutionsCommand({ pipelineName, filter: { pipelineExecutionId } }),
+    )
+  ).actionExecutionDetails ?? [];
+
+async function decide(name: string, status: "Approved" | "Rejected"): Promise<void> {
+  const token = await until(async () => (await stages(name))[2]?.actionStates?.[0]?.latestExecution?.token);
+  await codepipeline.send(
+    new PutApprovalResultCommand({
+      pipelineName: name,
+      stageName: "Ask",
+      actionName: "approve",
+      token,
+      result: { status, summary: "" },
+    }),
+  );
+}
+
+/** How an execution ended, and why. */
+const ended = (pipelineName: string, pipelineExecutionId: string) =>
+  until(async () => {
+    const command = new GetPipelineExecutionCommand({ pipelineName, pipelineExecutionId });
+    const { pipelineExecution: found } = await codepipeline.send(command);
+    const ends = !["InProgress", "Stopping"].includes(found?.status ?? "");
+    return ends && [found?.status, found?.statusSummary];
+  });
+
+test("an execution goes from its source to the end, when it is approved", async () => {
+  await create("approved");
+  const id = await start("approved");
+  await decide("approved", "Approved");
+  expect(await ended("approved", id)).toEqual(["Succeeded", undefined]);
+
+  const runs = new Map((await actions("approved", id)).map((run) => [run.actionName, run]));
+  expect(runs.get("approve")?.input?.resolvedConfiguration?.CustomData).toBe(
+    "v-7 of c0ffee: Grüße ☂\n\nand more",
+  );
+  expect(runs.get("make")?.output).toMatchObject({
+    outputVariables: { TAG: "v-7" },
+    executionResult: { externalExecutionId: expect.stringMatching(/^make:/) },
+  });
+  const { bucket: Bucket, key: Key } = runs.get("make")?.output?.outputArtifacts?.[0]?.s3location ?? {};
+  expect([Bucket, Key]).toEqual([BUCKET, expect.stringMatching(/^approved\/Made\/\w{7}$/)]);
+  const { Body, Metadata, ContentLength } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+  const content = (await Body?.transformToByteArray()) ?? new Uint8Array();
+  expect([ContentLength, Metadata?.["codebuild-buildarn"]]).toEqual([
+    content.length,
+    expect.stringMatching(/:build\/make:/),
+  ]);
+  const files = unzipSync(content);
+  expect(Object.keys(files)).toEqual(["bin/hello", "hello", "tools/hello.sh", "version.txt"]);
+  expect(Buffer.from(files["bin/hello"]!).toString()).toBe("../tools/hello.sh");
+});
+
+test("an execution that is refused fails, and deploys nothing", async () => {
+  await create("refused");
+  const id = await start("refused");
+  await decide("refused", "Rejected");
+  expect(await ended("refused", id)).toEqual(["Failed", expect.stringContaining("approve: Rejected by")]);
+  expect((await actions("refused", id)).map(({ actionName }) => actionName)).not.toContain("use");
+});
+
+test("of executions that wait the newest stays", async () => {
+  await create("superseded");
+  const first = await start("superseded");
+  await until(async () => (await stages("superseded"))[2]?.latestExecution);
+  const second = await start("superseded");
+  await until(async () => (await stages("superseded"))[2]?.inboundExecution);
+  const third = await start("superseded");
+  expect(await ended("superseded", second)).toEqual(["Superseded", undefined]);
+  await decide("superseded", "Rejected");
+  expect((await ended("superseded", first))[0]).toBe("Failed");
+  await decide("superseded", "Approved");
+  expect(await ended("superseded", third)).toEqual(["Succeeded", undefined]);
+});
+
+/** Source and one build that takes its time; and waits until that runs. */
+async function startSlow(name: string): Promise<string> {
+  const { stages: all, ...rest } = pipeline(name);
+  const slow = [all![0]!, { name: "Build", actions: [build("slow"), build("check", { runOrder: 2 })] }];
+  await create(name, { ...rest, stages: slow });
+  const note = join(tmpdir(), "slipway-pipelines-slow");
+  rmSync(note, { force: true });
+  const id = await start(name);
+  await until(async () => {
+    try {
+      return readFileSync(note) && true;
+    } catch {
+      return false;
+    }
+  });
+  return id;
+}
+
+test("an execution that is stopped lets its build come to its end; one that is abandoned does not", async () => {
+  const id = await startSlow("stopped");
+  const stop = (pipelineExecutionId: string, abandon: boolean) =>
+    codepipeline.send(
+      new StopPipelineExecutionCommand({ pipelineName: "stopped", pipelineExecutionId, abandon }),
+    );
+  await stop(id, false);
+  expect((await ended("stopped", id))[0]).toBe("Stopped");
+  const statuses = async (of: string) =>
+    (await actions("stopped", of)).map(({ actionName, status }) => [actionName, status]);
+  expect(await statuses(id)).toEqual([
+    ["slow", "Succeeded"],
+    ["Fetch", "Succeeded"],
+  ]);
+  const other = await start("stopped");
+  await until(async () => (await statuses(other)).length === 2);
+  await stop(other, true);
+  expect([await ended("stopped", other), (await statuses(other))[0]]).toEqual([
+    ["Stopped", undefined],
+    ["slow", "Abandoned"],
+  ]);
+});
+
+test("an execution whose pipeline is updated is cancelled after the build that runs", async () => {
+  const id = await startSlow("updated");
+  await codepipeline.send(new UpdatePipelineCommand({ pipeline: pipeline("updated") }));
+  expect((await ended("updated", id))[0]).toBe("Cancelled");
+  expect((await actions("updated", id)).map(({ actionName, status }) => [actionName, status])).toEqual([
+    ["slow", "Succeeded"],
+    ["Fetch", "Succeeded"],
+  ]);
+});
+
+test("a pipeline starts when it is created, where its source is there", async () => {
+  await handIn("created");
+  const head = { Bucket: SOURCES_BUCKET, Key: "acme/created/main.zip" };
+  expect((await s3.send(new HeadObjectCommand(head))).Metadata).toMatchObject({ commit: "c0ffee" });
+  await codepipeline.send(new CreatePipelineCommand({ pipeline: pipeline("created") }));
+  await decide("created", "Rejected");
+});
+
+test("a ZIP holds more entries than 16 bits count", async () => {
+  const paths = Array.from({ length: 70_000 }, (_, index) => `${index}`);
+  const zip = join(folder, "many.zip");
+  await writeZip(
+    zip,
+    paths.map((path) => ({ path, file: "/dev/null" })),
+  );
+  expect(Object.keys(unzipSync(readFileSync(zip))).length).toBe(paths.length);
+});

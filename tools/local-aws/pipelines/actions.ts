@@ -1,0 +1,181 @@
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import { AwsError, type Scope } from "../aws-request";
+import { type BuildSource, type BuildTarget, s3Source, s3Target } from "../builds/exchange";
+import { assumeBuildRole, type BuildRole } from "../builds/role";
+import type { CodeBuild } from "../services/codebuild";
+import type { Build } from "../services/codebuild-builds";
+import type { ActionDeclaration, Pipeline } from "../services/pipeline-structure";
+import { ActionFailure, type ActionJob, type ActionResult, type Artifact, type Perform } from "./execution";
+import { fetchSource, isHandedIn } from "./source";
+
+export interface ActionsProps {
+  readonly scope: Scope;
+  /** Address of Local AWS itself. */
+  readonly endpoint: () => string;
+  readonly builds: Pick<CodeBuild, "startFor">;
+  /** Takes on a role. @default - by STS */
+  readonly connect?: (roleArn: string, region: string) => Promise<BuildRole>;
+}
+
+/** What actions of pipelines do here: they fetch sources and run builds. */
+export class Actions {
+  constructor(private readonly props: ActionsProps) {}
+
+  readonly perform: Perform = async (job, signal) => {
+    const { category, owner, provider } = job.action.actionTypeId;
+    if (category === "Source") return fetchSource(job, await this.role(job, job.action), signal);
+    if (provider === "CodeBuild") return this.build(job, signal);
+    throw new ActionFailure(
+      "ConfigurationError",
+      `Local AWS does not run actions of ${owner} ${provider} (${category})`,
+    );
+  };
+
+  /** Whether all that a pipeline starts from has been handed in. */
+  async hasSources(pipeline: Pipeline, signal: AbortSignal): Promise<boolean> {
+    for (const action of pipeline.stages[0]?.actions ?? []) {
+      const role = await this.role({ pipeline }, action).catch(() => undefined);
+      if (!role || !(await isHandedIn({ action }, role, signal))) return false;
+    }
+    return true;
+  }
+
+  private async build(job: ActionJob, signal: AbortSignal): Promise<ActionResult> {
+    const { pipeline, action, configuration } = job;
+    if (configuration.BatchEnabled === "true")
+      throw new ActionFailure("ConfigurationError", "Local AWS runs no batches of builds");
+    const [primary, ...others] = inputsOf(job);
+    const [roleArn, region] = [action.roleArn, action.region];
+    const scope = {
+      account: (typeof roleArn === "string" && roleArn.split(":")[4]) || this.props.scope.account,
+      region: typeof region === "string" ? region : this.props.scope.region,
+    };
+    let build: Build | undefined;
+    const arn = () => build?.arn ?? "";
+    try {
+      build = this.props.builds.startFor(
+        scope,
+        {
+          projectName: configuration.ProjectName ?? "",
+          sourceVersion: arnOf(primary),
+          environmentVariablesOverride: variablesOf(configuration),
+        },
+        {
+          initiator: `codepipeline/${pipeline.name}`,
+          sources: [sourceOf(primary), ...others.map((input) => sourceOf(input, input.name))],
+          targets: job.outputs.map((output, _, all) =>
+            targetOf(output, all.length > 1 ? output.name : undefined, arn),
+          ),
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      throw new ActionFailure(
+        "ConfigurationError",
+        `Error calling startBuild: ${error.message} (Service: AWSCodeBuild; Status Code: ${error.status}; Error Code: ${error.code}; Request ID: ${randomUUID()}; Proxy: null)`,
+      );
+    }
+    const { id, url, run } = build;
+    job.tell({ id, url });
+    const stop = () => run.stop();
+    signal.addEventListener("abort", stop);
+    await run.done;
+    signal.removeEventListener("abort", stop);
+    if (run.status !== "SUCCEEDED") throw new ActionFailure("JobFailed", failureOf(build));
+    return { variables: Object.fromEntries(run.exported.map(({ name, value }) => [name, value])) };
+  }
+
+  private role({ pipeline }: Pick<ActionJob, "pipeline">, action: ActionDeclaration): Promise<BuildRole> {
+    const { scope, endpoint, connect } = this.props;
+    const roleArn = typeof action.roleArn === "string" ? action.roleArn : pipeline.roleArn;
+    if (connect) return connect(roleArn, scope.region);
+    const props = { endpoint: endpoint(), region: scope.region, roleArn, session: `${Date.now()}` };
+    return assumeBuildRole(props).catch((error: Error) => {
+      throw new ActionFailure(
+        "PermissionError",
+        `CodePipeline is not authorized to perform AssumeRole on role ${roleArn}: ${error.message}`,
+      );
+    });
+  }
+}
+
+/** The primary one first. */
+function inputsOf({ inputs, configuration, action }: ActionJob): [Artifact, ...Artifact[]] {
+  const [first] = inputs;
+  const { PrimarySource: named } = configuration;
+  const primary = named === undefined ? first : inputs.find(({ name }) => name === named);
+  if (!primary || (!named && inputs.length > 1)) {
+    throw new ActionFailure(
+      "ConfigurationError",
+      `PrimarySource of the action ${action.name} must name one of its input artifacts (${inputs.map(({ name }) => name).join(", ")}), not ${named ?? "nothing"}`,
+    );
+  }
+  return [primary, ...inputs.filter((input) => input !== primary)];
+}
+
+const environmentVariables = z.array(
+  z.looseObject({
+    name: z.string().min(1),
+    value: z.string(),
+    type: z.enum(["PLAINTEXT", "PARAMETER_STORE", "SECRETS_MANAGER"]).default("PLAINTEXT"),
+  }),
+);
+
+function variablesOf({ EnvironmentVariables: json = "[]" }: Readonly<Record<string, string>>) {
+  try {
+    return environmentVariables.parse(JSON.parse(json));
+  } catch {
+    throw new ActionFailure(
+      "ConfigurationError",
+      "EnvironmentVariables must be a JSON array of objects with name, value and type",
+    );
+  }
+}
+
+const arnOf = ({ bucket, key }: Artifact) => `arn:aws:s3:::${bucket}/${key}`;
+
+function sourceOf(artifact: Artifact, identifier?: string): BuildSource {
+  const { bucket, key, commit } = artifact;
+  const stored = s3Source(`${bucket}/${key}`, "", identifier);
+  return {
+    identifier,
+    url: "",
+    version: arnOf(artifact),
+    async bring(folder, role, signal) {
+      await stored.bring(folder, role, signal);
+      return commit;
+    },
+  };
+}
+
+/** @param buildArn asked when the build has started, which it has to before it has an artifact */
+function targetOf(
+  { bucket, key }: Artifact,
+  identifier: string | undefined,
+  buildArn: () => string,
+): BuildTarget {
+  return {
+    identifier,
+    take: (output, role, signal) =>
+      s3Target({
+        bucket,
+        name: key,
+        identifier,
+        overrideName: false,
+        packaging: "ZIP",
+        buildArn: buildArn(),
+        onStored() {},
+      }).take(output, role, signal),
+  };
+}
+
+/** In AWS's words. */
+function failureOf({ run }: Build): string {
+  const failed = run.phases.find(({ phaseStatus }) => phaseStatus && phaseStatus !== "SUCCEEDED");
+  const [context] = failed?.contexts ?? [];
+  const where = context?.message
+    ? `. Phase: ${failed?.phaseType}, Code: ${context.statusCode}, Message: ${context.message}`
+    : "";
+  return `Build terminated with state: ${run.status}${where}`;
+}
