@@ -7,7 +7,7 @@ import { Source } from "../../modules/source";
 import type { Approval, Execution, PipelineSettings, Settings } from "../../settings";
 import { only, statements, synthesizeConstruct } from "../support/construct";
 import { exampleSettings, ROOT } from "../support/settings";
-import { resourcesOf, type SynthesizedStack, synthesize } from "../support/synth";
+import { resourcesOf, type SynthesizedStack, synthesizePipeline } from "../support/synth";
 
 interface Action {
   readonly name: string;
@@ -32,7 +32,7 @@ async function pipelineStack(
     ]),
   );
   const main = { ...settings.pipelines.main!, deploy, ...changes };
-  return synthesize({ ...settings, environments, pipelines: { main } })["pipeline-main"]!;
+  return synthesizePipeline({ ...settings, environments, pipelines: { main } });
 }
 
 const stagesOf = (stack: Awaited<ReturnType<typeof pipelineStack>>) =>
@@ -262,10 +262,11 @@ describe("the update", () => {
   const two = async () => {
     const settings = await exampleSettings();
     const pipeline = settings.pipelines.main!;
-    return synthesize({
+    const both = {
       ...settings,
       pipelines: { develop: { ...pipeline, name: "develop", branch: "develop" }, main: pipeline },
-    });
+    };
+    return { develop: synthesizePipeline(both, "develop"), main: synthesizePipeline(both) };
   };
   const rights = (stack: SynthesizedStack) =>
     resourcesOf(stack)
@@ -287,7 +288,7 @@ describe("the update", () => {
   });
 
   test("reaches what all pipelines share in the first pipeline alone, and no other pipeline", async () => {
-    const { "pipeline-develop": develop, "pipeline-main": main } = await two();
+    const { develop, main } = await two();
     expect(JSON.stringify(rights(develop!))).toContain("/delivery.tfstate");
     expect(JSON.stringify(rights(develop!))).toContain("project/hello-delivery-*");
     expect(JSON.stringify(rights(main!))).not.toContain("delivery.tfstate");
@@ -297,7 +298,7 @@ describe("the update", () => {
   });
 
   test("may destroy neither images, keys, buckets nor the pipeline", async () => {
-    const { "pipeline-develop": develop } = await two();
+    const { develop } = await two();
     const actions = rights(develop!)
       .filter(({ Effect }) => Effect === "Allow")
       .flatMap(({ Action }) => Action as string | string[]);
@@ -314,7 +315,7 @@ describe("the update", () => {
 
 describe("the source", () => {
   const stackWith = async (source: Settings["source"]) =>
-    synthesize({ ...(await exampleSettings()), source })["pipeline-main"]!;
+    synthesizePipeline({ ...(await exampleSettings()), source });
 
   test("in CodeCommit starts the pipeline by an event of that branch, and is not polled", async () => {
     const stack = await stackWith({ provider: "codecommit", repository: "hello" });
@@ -368,7 +369,7 @@ describe("the source", () => {
   ])("may be every branch that fits a pattern: $provider", async (source) => {
     const settings = await exampleSettings();
     const main = { ...settings.pipelines.main!, branch: "release/*" };
-    const stack = synthesize({ ...settings, source, pipelines: { main } })["pipeline-main"]!;
+    const stack = synthesizePipeline({ ...settings, source, pipelines: { main } });
     if (source.provider === "connection") {
       expect(JSON.stringify(only(stack, "aws_codepipeline").trigger)).toContain('{"includes":["release/*"]}');
       return;
@@ -387,7 +388,7 @@ describe("the source", () => {
     const settings = await exampleSettings();
     const source = { provider: "connection", repository: "acme/hello", host: "GitHub" } as const;
     const main = { ...settings.pipelines.main!, paths: ["services/**"] };
-    const stack = synthesize({ ...settings, source, pipelines: { main } })["pipeline-main"]!;
+    const stack = synthesizePipeline({ ...settings, source, pipelines: { main } });
     expect(JSON.stringify(only(stack, "aws_codepipeline").trigger)).toContain(
       '"file_paths":{"includes":["services/**"]}',
     );

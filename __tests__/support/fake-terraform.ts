@@ -21,35 +21,17 @@ export class FakeTerraform {
     this.log = join(folder, "log");
     mkdirSync(this.bin, { recursive: true });
     writeFileSync(this.log, "");
+    writeFileSync(join(folder, "nothing.json"), JSON.stringify(planOf([])));
     const program = join(this.bin, "terraform");
-    writeFileSync(program, `#!${process.execPath}\n(${String(behave)})(${JSON.stringify(folder)});\n`);
+    // A shell's: most of a short program of Node's is its start.
+    writeFileSync(program, behaviour(folder));
     chmodSync(program, 0o755);
   }
 
   /** What a stack's plan holds, until it is applied. */
   plans(stack: string, changes: readonly FakeChange[], { always = false } = {}): void {
-    const plan = {
-      format_version: "1.2",
-      terraform_version: "1.11.4",
-      complete: true,
-      errored: false,
-      resource_changes: changes.map(({ address, actions }) => ({
-        address,
-        mode: "managed",
-        type: address.split(".")[0],
-        name: address.split(".")[1],
-        provider_name: "registry.terraform.io/hashicorp/aws",
-        change: {
-          actions,
-          before: actions.includes("create") ? null : { name: "before" },
-          after: actions.includes("delete") ? null : { name: "after" },
-          after_unknown: {},
-          before_sensitive: {},
-          after_sensitive: {},
-        },
-      })),
-    };
-    writeFileSync(join(this.folder, `${stack}.json`), JSON.stringify({ always, plan }));
+    writeFileSync(join(this.folder, `${stack}.json`), JSON.stringify(planOf(changes)));
+    if (always) writeFileSync(join(this.folder, `${stack}.always`), "");
   }
 
   /** From now on, what a command says as it fails. */
@@ -63,33 +45,36 @@ export class FakeTerraform {
   }
 }
 
-/** What the program does; it stands in a file of its own, and uses nothing of this one. */
-function behave(folder: string): void {
-  const fs = require("node:fs");
-  const path = require("node:path");
-  const [command] = process.argv.slice(2);
-  const stack = path.basename(process.cwd());
-  if (command === "version") {
-    console.log('{"terraform_version": "1.11.4"}');
-    return;
-  }
-  const planned = path.join(folder, `${stack}.json`);
-  const nothing = { plan: { format_version: "1.2", terraform_version: "1.11.4", resource_changes: [] } };
-  const { always, plan } = fs.existsSync(planned) ? JSON.parse(fs.readFileSync(planned, "utf8")) : nothing;
-  if (command === "show") {
-    console.log(JSON.stringify(plan));
-    return;
-  }
-  fs.appendFileSync(path.join(folder, "log"), `${stack}: ${command}\n`);
-  const failure = path.join(folder, `${command}.fails`);
-  if (fs.existsSync(failure)) {
-    console.error(fs.readFileSync(failure, "utf8"));
-    process.exitCode = 1;
-    return;
-  }
-  if (command === "plan") {
-    const out = process.argv.find((argument) => argument.startsWith("-out="));
-    fs.writeFileSync((out ?? "").slice("-out=".length), "a saved plan");
-  }
-  if (command === "apply" && !always) fs.rmSync(planned, { force: true });
-}
+const planOf = (changes: readonly FakeChange[]) => ({
+  format_version: "1.2",
+  terraform_version: "1.11.4",
+  resource_changes: changes.map(({ address, actions }) => ({
+    address,
+    mode: "managed",
+    type: address.split(".")[0],
+    name: address.split(".")[1],
+    provider_name: "registry.terraform.io/hashicorp/aws",
+    change: {
+      actions,
+      before: actions.includes("create") ? null : { name: "before" },
+      after: actions.includes("delete") ? null : { name: "after" },
+      after_unknown: {},
+      before_sensitive: {},
+      after_sensitive: {},
+    },
+  })),
+});
+
+const behaviour = (folder: string) => `#!/bin/sh
+stack=$(basename "$PWD")
+planned='${folder}'/$stack.json
+case $1 in
+version) echo '{"terraform_version": "1.11.4"}'; exit ;;
+show) if [ -f "$planned" ]; then cat "$planned"; else cat '${folder}/nothing.json'; fi; exit ;;
+esac
+echo "$stack: $1" >> '${folder}/log'
+if [ -f '${folder}'/$1.fails ]; then cat '${folder}'/$1.fails >&2; exit 1; fi
+for argument; do case $argument in -out=*) echo 'a saved plan' > "\${argument#-out=}" ;; esac; done
+if [ "$1" = apply ] && [ ! -f '${folder}'/$stack.always ]; then rm -f "$planned"; fi
+exit 0
+`;
