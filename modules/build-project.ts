@@ -31,6 +31,7 @@ export interface Buildspec {
   readonly artifacts?: {
     readonly files: readonly string[];
     readonly "base-directory"?: string;
+    readonly "exclude-paths"?: readonly string[];
     readonly "enable-symlinks"?: "yes";
   };
 }

@@ -172,6 +172,8 @@ export class PipelineStack extends SlipwayStack {
       commands: ["npm run synth"],
       input: "Install",
       output: "Build",
+      // The constructs have done their work, and are half of what each action after it would fetch.
+      without: ["node_modules/@cdktf/provider-aws/**/*"],
     });
   }
 
@@ -281,7 +283,7 @@ export class PipelineStack extends SlipwayStack {
 
   /** An action that runs scripts of this repository, on the source or on what an action before it left. */
   private step(name: string, props: StepProps): BuildStep {
-    const { commands, input, besides, output, folder, exports, variables, ...others } = props;
+    const { commands, input, besides, output, folder, without, exports, variables, ...others } = props;
     const { account, region } = this.settings;
     const project = new BuildProject(this, name, {
       ...others,
@@ -297,6 +299,7 @@ export class PipelineStack extends SlipwayStack {
         ...(output && {
           artifacts: {
             files: ["**/*"],
+            ...(without && { "exclude-paths": without }),
             // npm's commands are links.
             ...(folder ? { "base-directory": folder } : { "enable-symlinks": "yes" as const }),
           },
@@ -343,6 +346,8 @@ interface StepProps
   readonly commands: readonly string[];
   /** The folder that the output is made of. @default - all of it, links too */
   readonly folder?: string;
+  /** Files that the output goes without. @default - none */
+  readonly without?: readonly string[];
   /** Variables that later actions may use. @default - none */
   readonly exports?: readonly string[];
 }

@@ -226,6 +226,18 @@ test("runs commands that are scripts of this repository", async () => {
   for (const script of named) expect(scripts).toHaveProperty([script]);
 });
 
+test("hands on what later actions run, and not the constructs, which are half of all packages", async () => {
+  const [synth] = resourcesOf(await pipelineStack([["dev"]])).filter(
+    ({ properties }) => properties.name === "hello-main-synth",
+  );
+  const { artifacts } = JSON.parse((synth!.properties.source as { buildspec: string }).buildspec);
+  expect(artifacts).toEqual({
+    files: ["**/*"],
+    "exclude-paths": ["node_modules/@cdktf/provider-aws/**/*"],
+    "enable-symlinks": "yes",
+  });
+});
+
 test("gives each environment's actions roles of their own: the plan's reads, the apply's writes, neither another's", async () => {
   const stack = await pipelineStack([["dev"], ["prod"]]);
   const allowed = (project: string) =>
