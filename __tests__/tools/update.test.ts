@@ -115,14 +115,23 @@ test("applies what changed, starts the pipeline anew, and only then ends its own
   ]);
 });
 
-test("brings what all pipelines share up to date in the first pipeline alone, and before it", async () => {
+test("brings what all pipelines share up to date in the first pipeline alone", async () => {
   await update(["develop"]);
   await update(["main"]);
-  expect(terraform.asked.filter((line) => line.endsWith(": plan"))).toEqual([
+  expect(terraform.asked.filter((line) => line.endsWith(": plan")).sort()).toEqual([
     "delivery: plan",
     "pipeline-develop: plan",
     "pipeline-main: plan",
   ]);
+});
+
+test("brings it up to date before the pipeline, which is planned anew then", async () => {
+  terraform.plans("delivery", UPDATE);
+  terraform.plans("pipeline-develop", UPDATE);
+  await update(["develop"]);
+  const asked = terraform.asked.filter((line) => !line.endsWith(": init"));
+  expect(asked.slice(0, 2).sort()).toEqual(["delivery: plan", "pipeline-develop: plan"]);
+  expect(asked.slice(2)).toEqual(["delivery: apply", "pipeline-develop: plan", "pipeline-develop: apply"]);
 });
 
 test("starts anew as well where only what all pipelines share has changed", async () => {

@@ -11,7 +11,7 @@ import type { Review } from "../review/review";
 import { projectSettings } from "../settings";
 import { Stack, wordsOf } from "../stack";
 import { stackFolder } from "./environment";
-import { planAndReview } from "./reviewed-plan";
+import { planAndReview, type ReviewedPlan } from "./reviewed-plan";
 
 /** What these hold is gone for good, and an environment that is not deployed yet may still use it. */
 const NEVER_DESTROYED = new Set(["aws_ecr_repository", "aws_kms_key", "aws_s3_bucket"]);
@@ -32,9 +32,13 @@ runCommand(async () => {
       `There is no pipeline ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.pipelines).join(", ")}. To remove a pipeline, destroy its stack: npx cdktf destroy pipeline-<name>`,
     );
   const execution = executionOf(process.env);
+  const stacks = stacksUpdatedBy(settings, name).map((stack) => new Planned(stack));
   let changed = false;
-  for (const stack of stacksUpdatedBy(settings, name))
+  for (const stack of stacks) {
+    // It may read what was applied a moment ago.
+    if (changed) stack.planAnew();
     changed = (await bringUpToDate(stack, execution?.isRestart ?? false)) || changed;
+  }
   if (!changed) {
     console.log(`The pipeline ${name} is as it should be.`);
     return 0;
@@ -65,15 +69,32 @@ function executionOf({
   return { id, revision, isRestart: updatedFor === revision } satisfies Execution;
 }
 
+/** A stack whose plan is on its way, beside those of others: most often nothing is to be done. */
+class Planned {
+  readonly stack: Stack;
+  plan: Promise<ReviewedPlan>;
+
+  constructor(readonly name: string) {
+    this.stack = new Stack(stackFolder(name));
+    this.plan = planAndReview(this.stack, name);
+    // Whoever awaits it is told.
+    this.plan.catch(() => {});
+  }
+
+  planAnew(): void {
+    const before = this.plan.catch(() => {});
+    this.plan = before.then(() => planAndReview(this.stack, this.name));
+  }
+}
+
 /**
  * Applies what a stack's plan says, if anything.
  *
  * @param isSettled whether it was brought up to date to the same revision a moment ago
  * @returns whether a resource changed
  */
-async function bringUpToDate(name: string, isSettled: boolean): Promise<boolean> {
-  const stack = new Stack(stackFolder(name));
-  const { file, reviewed, text } = await planAndReview(stack, name);
+async function bringUpToDate({ name, stack, plan }: Planned, isSettled: boolean): Promise<boolean> {
+  const { file, reviewed, text } = await plan;
   console.log(`${name}: ${text}`);
   const { output, ...counts } = reviewed.counts;
   const changes = Object.values(counts).some((count) => count > 0);
