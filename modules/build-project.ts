@@ -89,8 +89,8 @@ export interface BuildProjectProps {
   readonly source?: BuildSource;
   /** @default - none */
   readonly reports?: readonly Report[];
-  /** Where npm keeps what it fetched, from one build to the next. @default - nowhere */
-  readonly cache?: IBucket;
+  /** What is kept from one build to the next, in a bucket. @default - nothing */
+  readonly cache?: { readonly bucket: IBucket; readonly paths: readonly string[] };
   /**
    * Whether it builds container images: the one reason for privileged mode, without which Docker has no daemon.
    * @default false
@@ -132,7 +132,7 @@ export class BuildProject extends Construct {
     }
     const reports = this.createReports(props);
     const cache = `cache/${props.name}`;
-    props.cache?.grantReadWrite(this.role, `${cache}/`);
+    props.cache?.bucket.grantReadWrite(this.role, `${cache}/`);
     this.project = new CodebuildProject(this, "project", {
       name: props.name,
       description: props.description,
@@ -145,13 +145,13 @@ export class BuildProject extends Construct {
           withRuntimes({
             ...props.buildspec,
             ...reports,
-            ...(props.cache && { cache: { paths: [NPM_CACHE] } }),
+            ...(props.cache && { cache: { paths: props.cache.paths } }),
           }),
           null,
           2,
         ),
       ),
-      ...(props.cache && { cache: { type: "S3", location: `${props.cache.name}/${cache}` } }),
+      ...(props.cache && { cache: { type: "S3", location: `${props.cache.bucket.name}/${cache}` } }),
       environment: {
         type: "LINUX_CONTAINER",
         computeType: "BUILD_GENERAL1_MEDIUM",
@@ -197,9 +197,6 @@ export class BuildProject extends Construct {
     return entries.length ? { reports: Object.fromEntries(entries) } : {};
   }
 }
-
-/** Where npm keeps what it fetched, in CodeBuild's image. */
-const NPM_CACHE = "/root/.npm/**/*";
 
 /** The source, and where its results go: the parts of a project that belong together. */
 function sourceAndArtifacts(

@@ -117,7 +117,7 @@ export class PipelineStack extends SlipwayStack {
       description: "Fetches what the others need",
       commands: ["npm ci", "npm run --silent toolchain"],
       output: "Install",
-      cache: this.artifacts,
+      cache: { bucket: this.artifacts, paths: FETCHED },
     });
   }
 
@@ -316,6 +316,9 @@ const COMMIT = variableOf({ name: "Source" }, "CommitId");
 
 /** Builds' logs tell who released what. */
 const LOG_RETENTION_DAYS = 365;
+
+/** Where npm, in CodeBuild's image, and `npm run toolchain` keep what they fetched. */
+const FETCHED = ["/root/.npm/**/*", ".slipway/mirror/**/*", ".slipway/tools/**/*"];
 
 const FOLDER_OF_REPORTS = ".slipway/reports";
 
