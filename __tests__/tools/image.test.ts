@@ -1,13 +1,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { execa } from "execa";
 import minimatch from "minimatch";
 import { FakeDocker } from "../support/fake-docker";
+import { FakeServer } from "../support/fake-server";
 import { temporaryProject } from "../support/project";
 import { exampleText, ROOT } from "../support/settings";
 
@@ -26,15 +25,14 @@ interface StoredImage {
 }
 
 /** ECR and STS, as far as an image talks to them. */
-class FakeAws {
+class FakeAws extends FakeServer {
   account = "111111111111";
   images: StoredImage[] = [];
   /** What every operation of ECR is answered with, if not what it asks for. */
   error?: string;
   /** Happens after it was asked for the password. */
   onLogin: () => unknown = () => {};
-  private readonly server: Server = createServer(async (request, response) => {
-    const body = await text(request);
+  protected override answer(request: IncomingMessage, body: string, response: ServerResponse): void {
     const operation = String(request.headers["x-amz-target"]).split(".")[1];
     if (request.url === "/push") {
       this.images.push({ ...JSON.parse(body), pushedAt: 9e8 });
@@ -45,13 +43,13 @@ class FakeAws {
         `<GetCallerIdentityResponse><GetCallerIdentityResult>${result}</GetCallerIdentityResult></GetCallerIdentityResponse>`,
       );
     } else {
-      const answer = this.answer(operation, JSON.parse(body));
+      const answer = this.ecr(operation, JSON.parse(body));
       response.writeHead("__type" in answer ? 400 : 200, { "content-type": "application/x-amz-json-1.1" });
       response.end(JSON.stringify(answer));
     }
-  });
+  }
 
-  private answer(operation: string, input: Record<string, unknown>): object {
+  private ecr(operation: string, input: Record<string, unknown>): object {
     if (this.error) return { __type: this.error, message: "no" };
     if (operation === "GetAuthorizationToken") {
       this.onLogin();
@@ -73,16 +71,6 @@ class FakeAws {
       imageDetails: this.images.slice(page, page + 1).map(detailsOf),
       ...(page + 1 < this.images.length && { nextToken: String(page + 1) }),
     };
-  }
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  stop(): void {
-    this.server.closeAllConnections();
-    this.server.close();
   }
 }
 

@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { auditDependencies } from "../../tools/scan/audit";
 import { iamFindings } from "../../tools/scan/iam";
 import { secretsBelow, secretsIn } from "../../tools/scan/secrets";
+import { FakeServer } from "../support/fake-server";
 import { exampleText, ROOT } from "../support/settings";
 
 /** As Terraform writes it. */
@@ -280,11 +280,11 @@ describe("secrets", () => {
 });
 
 /** A registry that knows these advisories, and which versions of packages there are. */
-class FakeRegistry {
+class FakeRegistry extends FakeServer {
   advisories: Record<string, object[]> = {};
   versions: Record<string, string[]> = {};
   answersAudits = true;
-  private readonly server: Server = createServer((request, response) => {
+  protected override answer(request: IncomingMessage, _body: string, response: ServerResponse): void {
     const name = request.url?.slice(1) ?? "";
     const answer = (status: number, content: object) =>
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(content));
@@ -296,16 +296,6 @@ class FakeRegistry {
       const versions = this.versions[name].map((version) => [version, { name, version }]);
       answer(200, { name, "dist-tags": {}, versions: Object.fromEntries(versions) });
     }
-  });
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  stop(): void {
-    this.server.closeAllConnections();
-    this.server.close();
   }
 }
 

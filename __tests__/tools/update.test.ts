@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
+import { FakeServer } from "../support/fake-server";
 import { FakeTerraform } from "../support/fake-terraform";
 import { temporaryProject } from "../support/project";
 import { exampleText, ROOT } from "../support/settings";
@@ -13,28 +13,17 @@ const REVISION = "a".repeat(40);
 const UPDATE = [{ address: "aws_codebuild_project.lint", actions: ["update"] }];
 
 /** CodePipeline, as far as an update talks to it. */
-class FakeCodePipeline {
+class FakeCodePipeline extends FakeServer {
   readonly calls: [string, unknown][] = [];
   /** Errors that the next calls of an operation are answered with. */
   readonly errors: [string, string][] = [];
-  private readonly server: Server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+  protected override answer(request: IncomingMessage, body: string, response: ServerResponse): void {
     const operation = String(request.headers["x-amz-target"]).split(".")[1]!;
-    this.calls.push([operation, JSON.parse(Buffer.concat(chunks).toString())]);
+    this.calls.push([operation, JSON.parse(body)]);
     const failing = this.errors.findIndex(([of]) => of === operation);
     const [, error] = failing < 0 ? [] : this.errors.splice(failing, 1)[0]!;
     response.writeHead(error ? 400 : 200, { "content-type": "application/x-amz-json-1.1" });
     response.end(JSON.stringify(error ? { __type: error, message: "no" } : { pipelineExecutionId: NEW }));
-  });
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  stop(): void {
-    this.server.close();
   }
 }
 

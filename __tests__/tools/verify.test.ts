@@ -1,25 +1,23 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
+import { FakeServer } from "../support/fake-server";
 import { exampleText, ROOT } from "../support/settings";
 
 const ROLE_KEY = "ROLEKEYOFTHEVERIFIER";
 
 /** What a deployed environment answers: its service, its function, and AWS's STS on the way there. */
-class FakeEnvironment {
+class FakeEnvironment extends FakeServer {
   /** Statuses that the service answers with; the last one stays. */
   service = [200];
   function: { result: unknown; error?: string } = { result: { statusCode: 200, body: "hello" } };
   role = "given";
   readonly requests: { url: string; key?: string; body: string }[] = [];
-  private readonly server: Server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+  protected override answer(request: IncomingMessage, body: string, response: ServerResponse): void {
     const { url = "", headers } = request;
     const key = /Credential=([^/]+)/.exec(headers.authorization ?? "")?.[1];
-    this.requests.push({ url, key, body: Buffer.concat(chunks).toString() });
+    this.requests.push({ url, key, body: body });
     if (url === "/" && request.method === "POST") {
       if (this.role === "given") response.end(ASSUMED);
       else
@@ -34,16 +32,6 @@ class FakeEnvironment {
       const status = this.service.length > 1 ? this.service.shift()! : this.service[0]!;
       response.writeHead(status).end(`the service says ${status}`);
     }
-  });
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  stop(): void {
-    this.server.closeAllConnections();
-    this.server.close();
   }
 }
 
