@@ -1,9 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import {
+  CodePipelineClient,
+  GetPipelineCommand,
+  ListPipelineExecutionsCommand,
+  StartPipelineExecutionCommand,
+} from "@aws-sdk/client-codepipeline";
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
 import { execa } from "execa";
 import { cdktf, run } from "../../tools/cdktf";
 import { demoEnvironment } from "../../tools/demo/environment";
@@ -197,6 +208,78 @@ describe("a release", () => {
       exitCode: 1,
       stderr: expect.stringMatching(/The plan is stale: dev has changed.*Release a new change/),
     });
+  });
+});
+
+describe("a pipeline", () => {
+  const revision = "a".repeat(40);
+  let codepipeline: CodePipelineClient;
+  let executionId: string;
+  /** What the action of the stage Update runs. */
+  const update = (updatedFor: string) =>
+    run(process.execPath, [join(ROOT, "tools/run.mjs"), "tools/pipeline/update.ts", "main"], {
+      cwd: folder,
+      env: { ...env, EXECUTION_ID: executionId, REVISION: revision, UPDATED_FOR: updatedFor },
+      onLine: () => {},
+    });
+  const stages = async () => {
+    const { pipeline } = await codepipeline.send(new GetPipelineCommand({ name: "hello-main" }));
+    return pipeline!.stages!.map(({ name }) => name);
+  };
+  const executions = async () => {
+    const { pipelineExecutionSummaries = [] } = await codepipeline.send(
+      new ListPipelineExecutionsCommand({ pipelineName: "hello-main" }),
+    );
+    return pipelineExecutionSummaries;
+  };
+
+  beforeAll(async () => {
+    const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = env;
+    const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+    codepipeline = new CodePipelineClient({ endpoint, region, credentials });
+    const started = await codepipeline.send(new StartPipelineExecutionCommand({ name: "hello-main" }));
+    executionId = started.pipelineExecutionId!;
+    const settings = readFileSync(join(folder, "terraform.tfvars"), "utf8");
+    writeFileSync(
+      join(folder, "terraform.tfvars"),
+      settings.replace('approval         = "always"', 'approval         = "never"'),
+    );
+    await cdktf(["synth"], { cwd: folder, env, onLine: () => {} });
+  });
+
+  test("that changes is brought up to date, and started anew", async () => {
+    expect(await stages()).toContain("Approve-2");
+    const { exitCode, output: said } = await update("nothing");
+    expect({ exitCode, said }).toEqual({
+      exitCode: 0,
+      said: expect.stringMatching(/goes on in the place of this one/),
+    });
+    expect(said).not.toMatch(/ghp_\w+/);
+    expect(await stages()).not.toContain("Approve-2");
+    expect((await executions()).map(({ pipelineExecutionId }) => pipelineExecutionId)).toEqual([
+      expect.any(String),
+      executionId,
+    ]);
+  });
+
+  test("is not started anew a second time: nothing changes any more", async () => {
+    const { exitCode, output: said } = await update(revision);
+    expect({ exitCode, said }).toEqual({
+      exitCode: 0,
+      said: expect.stringMatching(/The pipeline main is as it should be\./),
+    });
+    expect(await executions()).toHaveLength(2);
+  });
+
+  test("is not changed by the form in which the same token is stored", async () => {
+    const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = env;
+    const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+    const secrets = new SecretsManagerClient({ endpoint, region, credentials });
+    const SecretId = "hello/github-token";
+    const { SecretString = "" } = await secrets.send(new GetSecretValueCommand({ SecretId }));
+    const { Token } = JSON.parse(SecretString);
+    await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: Token }));
+    expect((await update("nothing")).output).toMatch(/The pipeline main is as it should be\./);
   });
 });
 

@@ -2,3 +2,5 @@
 for (const key of Object.keys(process.env)) {
   if (/^(AWS_|TF_|CDKTF_|SLIPWAY_)/.test(key) && key !== "SLIPWAY_TOOLS") delete process.env[key];
 }
+// package.json says which versions of Node are supported.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";

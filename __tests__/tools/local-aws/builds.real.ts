@@ -22,7 +22,6 @@ import { motoServer, terraform, terraformEnvironment } from "../../../tools/tool
 import { ROOT } from "../../support/settings";
 
 jest.setTimeout(5 * 60_000);
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 const BUILD = "111111111111";
 const OTHER = "222222222222";

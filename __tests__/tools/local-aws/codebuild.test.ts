@@ -4,8 +4,6 @@ import { Builds } from "../../../tools/local-aws/services/codebuild-builds";
 import type { Project } from "../../../tools/local-aws/services/codebuild-project";
 import { Bed, BUILD } from "./upstream";
 
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-
 let bed: Bed;
 beforeEach(async () => {
   bed = await new Bed().start();

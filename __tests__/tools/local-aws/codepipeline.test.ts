@@ -1,7 +1,5 @@
 import { Bed, BUILD, OTHER } from "./upstream";
 
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-
 let bed: Bed;
 beforeEach(async () => {
   bed = await new Bed().start();

@@ -16,8 +16,6 @@ import {
 } from "@aws-sdk/client-codepipeline";
 import { Bed, BUILD } from "./upstream";
 
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
-
 let bed: Bed;
 let client: CodePipelineClient;
 let isHandedIn: boolean;

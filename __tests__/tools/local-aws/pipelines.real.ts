@@ -21,7 +21,6 @@ import { writeZip } from "../../../tools/local-aws/builds/zip";
 import { motoServer } from "../../../tools/toolchain";
 
 jest.setTimeout(3 * 60_000);
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 const BUILD = "111111111111";
 const region = "eu-west-1";
