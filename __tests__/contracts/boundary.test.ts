@@ -1,6 +1,4 @@
-import { statements } from "../support/construct";
-import { exampleSettings } from "../support/settings";
-import { resourcesOf, type SynthesizedStack, synthesize } from "../support/synth";
+import { resourcesOf, type SynthesizedStack, statements, synthesizeFile } from "../support/synthesized";
 
 interface Statement {
   readonly Effect: string;
@@ -14,12 +12,7 @@ const BOUNDARY = "arn:aws:iam::111111111111:policy/hello-delivery-boundary";
 let stacks: Record<string, SynthesizedStack>;
 let boundary: Statement[];
 beforeAll(async () => {
-  const settings = await exampleSettings();
-  stacks = synthesize({
-    ...settings,
-    // With all that a source may need.
-    source: { provider: "github-token", repository: "acme/hello", polling: false },
-  });
+  stacks = await synthesizeFile();
   const [policy] = resourcesOf(stacks.bootstrap!).filter(({ type }) => type === "aws_iam_policy");
   boundary = statements(policy!.properties) as unknown as Statement[];
 });

@@ -1,7 +1,6 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readSettings } from "../../settings";
 import {
   EVERY_ACTION,
   EVERY_RESOURCE,
@@ -10,15 +9,15 @@ import {
   policiesOf,
   WITHOUT_RESOURCE,
 } from "../../tools/scan/iam";
-import { exampleSettings, exampleText } from "../support/settings";
-import { type SynthesizedStack, synthesize } from "../support/synth";
+import { exampleText } from "../support/settings";
+import { type SynthesizedStack, synthesizeFile } from "../support/synthesized";
 
 const list = (value: string | readonly string[] | undefined) => (value === undefined ? [] : [value].flat());
 
 let stacks: [string, SynthesizedStack][];
 let policies: Policy[];
 beforeAll(async () => {
-  stacks = Object.entries(synthesize(await exampleSettings()));
+  stacks = Object.entries(await synthesizeFile());
   policies = stacks.flatMap(([name, content]) => policiesOf(name, content));
 });
 
@@ -38,7 +37,7 @@ test("fails when the longest names that the settings take make a policy larger t
     exampleText(),
   );
   writeFileSync(file, text.replace('project = "hello"', `project = "${long("hello", 20)}"`));
-  const largest = Object.entries(synthesize(await readSettings(file)));
+  const largest = Object.entries(await synthesizeFile(file));
   expect(largest.flatMap(([name, content]) => iamFindings(name, content))).toEqual([]);
 });
 

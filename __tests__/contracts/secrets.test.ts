@@ -1,8 +1,7 @@
 import { secretsIn } from "../../tools/scan/secrets";
-import { exampleSettings } from "../support/settings";
-import { synthesize } from "../support/synth";
+import { synthesizeFile } from "../support/synthesized";
 
 test("fails when a secret stands in what Terraform gets", async () => {
-  const stacks = Object.entries(synthesize(await exampleSettings()));
+  const stacks = Object.entries(await synthesizeFile());
   expect(stacks.flatMap(([name, stack]) => secretsIn(name, JSON.stringify(stack)))).toEqual([]);
 });

@@ -1,6 +1,4 @@
-import { statements } from "../support/construct";
-import { exampleSettings } from "../support/settings";
-import { resourcesOf, type SynthesizedStack, synthesize } from "../support/synth";
+import { resourcesOf, type SynthesizedStack, statements, synthesizeFile } from "../support/synthesized";
 
 interface Trust {
   readonly Condition: {
@@ -12,7 +10,7 @@ interface Trust {
 const BUILD = "arn:aws:iam::111111111111:role";
 let stacks: Record<string, SynthesizedStack>;
 beforeAll(async () => {
-  stacks = synthesize(await exampleSettings());
+  stacks = await synthesizeFile();
 });
 
 const matches = (pattern: string, arn: string) =>

@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Settings } from "../../settings";
-import { all, statements } from "../support/construct";
 import { exampleSettings } from "../support/settings";
-import { functionBundles, type SynthesizedStack, synthesize } from "../support/synth";
+import { functionBundles, synthesize } from "../support/synth";
+import { all, type SynthesizedStack, statements } from "../support/synthesized";
 
 const ARTIFACTS = "arn:aws:s3:::hello-artifacts-111111111111-eu-west-1";
 

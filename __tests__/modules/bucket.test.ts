@@ -1,7 +1,8 @@
 import { Bucket } from "../../modules/bucket";
 import { Role } from "../../modules/iam";
 import { Key } from "../../modules/key";
-import { only, statements, synthesizeConstruct } from "../support/construct";
+import { only, synthesizeConstruct } from "../support/construct";
+import { statements } from "../support/synthesized";
 
 const keyProps = { alias: "alias/hello", description: "A key", account: "111111111111", region: "eu-west-1" };
 

@@ -1,6 +1,7 @@
 import { policyDocument, Role } from "../../modules/iam";
 import { Key } from "../../modules/key";
-import { only, statements, synthesizeConstruct } from "../support/construct";
+import { only, synthesizeConstruct } from "../support/construct";
+import { statements } from "../support/synthesized";
 
 const role = {
   name: "hello",

@@ -1,6 +1,7 @@
 import { Role } from "../../modules/iam";
 import { ImageRepository } from "../../modules/image-repository";
-import { only, statements, synthesizeConstruct } from "../support/construct";
+import { only, synthesizeConstruct } from "../support/construct";
+import { statements } from "../support/synthesized";
 
 test("who pushes to a repository reaches that one, and deletes nothing of it", () => {
   const stack = synthesizeConstruct((scope) => {

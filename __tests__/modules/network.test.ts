@@ -1,7 +1,8 @@
 import { Key } from "../../modules/key";
 import { Network, type NetworkProps } from "../../modules/network";
 import type { Nat } from "../../settings";
-import { all, only, synthesizeConstruct } from "../support/construct";
+import { only, synthesizeConstruct } from "../support/construct";
+import { all } from "../support/synthesized";
 
 function network(nat: Nat) {
   return synthesizeConstruct((scope) => {

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Key } from "../../modules/key";
 import { ScheduledFunction } from "../../modules/scheduled-function";
-import { only, statements, synthesizeConstruct } from "../support/construct";
-import type { SynthesizedStack } from "../support/synth";
+import { only, synthesizeConstruct } from "../support/construct";
+import type { SynthesizedStack } from "../support/synthesized";
+import { statements } from "../support/synthesized";
 
 let stack: SynthesizedStack;
 beforeAll(() => {

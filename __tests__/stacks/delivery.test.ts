@@ -1,7 +1,7 @@
 import type { Settings } from "../../settings";
-import { all } from "../support/construct";
 import { exampleSettings } from "../support/settings";
 import { synthesize } from "../support/synth";
+import { all } from "../support/synthesized";
 
 const delivery = async (changes: Partial<Settings> = {}) =>
   synthesize({ ...(await exampleSettings()), ...changes }).delivery!;

@@ -5,9 +5,10 @@ import { Key } from "../../modules/key";
 import { Pipeline, type PipelineProps } from "../../modules/pipeline";
 import { Source } from "../../modules/source";
 import type { Approval, Execution, PipelineSettings, Settings } from "../../settings";
-import { only, statements, synthesizeConstruct } from "../support/construct";
+import { only, synthesizeConstruct } from "../support/construct";
 import { exampleSettings, ROOT } from "../support/settings";
-import { resourcesOf, type SynthesizedStack, synthesizePipeline } from "../support/synth";
+import { synthesizePipeline } from "../support/synth";
+import { resourcesOf, type SynthesizedStack, statements } from "../support/synthesized";
 
 interface Action {
   readonly name: string;

@@ -1,5 +1,6 @@
 import { exampleSettings } from "../support/settings";
-import { normalize, type SynthesizedStack, synthesize } from "../support/synth";
+import { normalize, synthesize } from "../support/synth";
+import type { SynthesizedStack } from "../support/synthesized";
 
 let stacks: Record<string, SynthesizedStack>;
 beforeAll(async () => {

@@ -5,7 +5,8 @@ import { App } from "cdktf";
 import { readSettings } from "../../settings";
 import { createStacks } from "../../stacks";
 import { exampleSettings, exampleText } from "../support/settings";
-import { functionBundles, resourcesOf, type SynthesizedStack, synthesize } from "../support/synth";
+import { functionBundles, synthesize } from "../support/synth";
+import { resourcesOf, type SynthesizedStack } from "../support/synthesized";
 
 async function dependencies(requested?: readonly string[]) {
   const settings = await exampleSettings();

@@ -1,5 +1,5 @@
 import { TerraformStack, Testing } from "cdktf";
-import type { SynthesizedStack } from "./synth";
+import type { SynthesizedStack } from "./synthesized";
 
 /** What Terraform gets of the constructs that `build` makes. */
 export function synthesizeConstruct(build: (stack: TerraformStack) => void): SynthesizedStack {
@@ -14,9 +14,3 @@ export function only(stack: SynthesizedStack, type: string): Record<string, unkn
   if (found.length !== 1) throw new Error(`${found.length} resources of type ${type}, not one`);
   return found[0]!;
 }
-
-export const all = (stack: SynthesizedStack, type: string) => Object.values(stack.resource?.[type] ?? {});
-
-/** The statements of a policy that a resource carries. */
-export const statements = (resource: Record<string, unknown>, property = "policy") =>
-  JSON.parse(resource[property] as string).Statement as Record<string, unknown>[];

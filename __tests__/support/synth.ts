@@ -5,12 +5,7 @@ import { App } from "cdktf";
 import type { Settings } from "../../settings";
 import { createStacks, type StacksProps } from "../../stacks";
 import { PipelineStack } from "../../stacks/pipeline";
-
-/** What Terraform gets of one stack. */
-export interface SynthesizedStack {
-  readonly resource: Record<string, Record<string, Record<string, unknown>>>;
-  readonly [section: string]: unknown;
-}
+import type { SynthesizedStack } from "./synthesized";
 
 /** Folder with an archive for each function of the settings; its content plays no part in a synth. */
 export function functionBundles(settings: Settings): string {
@@ -58,13 +53,6 @@ function readStacks(outdir: string): Record<string, SynthesizedStack> {
       name,
       JSON.parse(readFileSync(join(folder, name, "cdk.tf.json"), "utf8")),
     ]),
-  );
-}
-
-/** Every resource of a stack, with its type and its id in Terraform. */
-export function resourcesOf(stack: SynthesizedStack) {
-  return Object.entries(stack.resource).flatMap(([type, byId]) =>
-    Object.entries(byId).map(([id, properties]) => ({ type, id, properties })),
   );
 }
 
