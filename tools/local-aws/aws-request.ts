@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 
 /** Whose and where: all that Local AWS keeps is kept apart by it. */
 export interface Scope {
@@ -11,6 +11,7 @@ export interface Scope {
 export interface RequestHead {
   readonly method: string;
   readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
   /** Service of the credential's scope, as `s3`. */
   readonly service: string;
   readonly region: string;
@@ -43,6 +44,7 @@ export function readHead(request: IncomingMessage): RequestHead {
   return {
     method: request.method ?? "GET",
     url,
+    headers: request.headers,
     service,
     region: region || "us-east-1",
     accessKey,

@@ -3,6 +3,7 @@ import {
   createServer,
   request as httpRequest,
   type IncomingMessage,
+  type OutgoingHttpHeaders,
   type Server,
   type ServerResponse,
 } from "node:http";
@@ -24,6 +25,7 @@ import { codebuild } from "./services/codebuild";
 import { codeconnections } from "./services/codeconnections";
 import { codedeploy } from "./services/codedeploy";
 import { codepipeline } from "./services/codepipeline";
+import { lambda } from "./services/lambda";
 import type { Service } from "./services/service";
 
 export interface GatewayProps {
@@ -42,12 +44,14 @@ export interface GatewayProps {
 export class Gateway {
   private readonly server: Server;
   private readonly services: ReadonlyMap<string, Service>;
-  private readonly quirks = createQuirks();
+  private readonly quirks: readonly Quirk[];
   /** Accounts of the roles whose credentials AssumeRole gave out, by access key. */
   private readonly assumed = new Map<string, string>();
 
   constructor(private readonly props: GatewayProps) {
-    this.services = createServices(() => this.endpoint);
+    const endpoint = () => this.endpoint;
+    this.services = createServices(endpoint);
+    this.quirks = [...createQuirks(), lambda({ endpoint, keyOf: (account) => this.keyOf(account) })];
     this.server = createServer((incoming, response) => void this.handle(incoming, response));
     // A big upload may take its time; nobody attacks this server.
     this.server.requestTimeout = 0;
@@ -65,7 +69,7 @@ export class Gateway {
 
   /** Ends what its services run, which may still ask it for something, and then itself. */
   async stop(): Promise<void> {
-    await Promise.all([...this.services.values()].map((service) => service.stop?.()));
+    await Promise.all([...this.services.values(), ...this.quirks].map((running) => running.stop?.()));
     this.server.closeAllConnections();
     this.server.close();
   }
@@ -109,9 +113,10 @@ export class Gateway {
       }
     }
     for (const quirk of quirks) {
-      const own = quirk.answer?.(request);
+      const own = await quirk.answer?.(request);
       if (own) {
-        response.writeHead(own.status, { "content-length": own.body?.length ?? 0 }).end(own.body);
+        const length = { "content-length": own.body?.length ?? 0 };
+        response.writeHead(own.status, { ...own.headers, ...length } as OutgoingHttpHeaders).end(own.body);
         return;
       }
     }
@@ -126,7 +131,8 @@ export class Gateway {
     quirks: readonly Quirk[],
     service: Service | undefined,
   ): Promise<void> {
-    const asked = quirks.reduce((body, quirk) => quirk.ask?.({ ...request, body }) ?? body, request.body);
+    let asked = request.body;
+    for (const quirk of quirks) asked = (await quirk.ask?.({ ...request, body: asked })) ?? asked;
     const upstream = this.open(incoming, request.scope.account, asked.length);
     upstream.end(asked);
     const message = await answerOf(upstream);
@@ -139,7 +145,7 @@ export class Gateway {
       service?.learn?.(request.operation, readJson(request.body), readJson(answer), request.scope);
     const content =
       status < 300 ? quirks.reduce((body, quirk) => quirk.amend?.(request, body) ?? body, answer) : answer;
-    const headers = withoutHopByHop(message.rawHeaders, ["content-length"]);
+    const headers = withoutHopByHop(message.rawHeaders, ["content-length", "transfer-encoding"]);
     const length = request.method === "HEAD" ? message.headers["content-length"] : String(content.length);
     response.writeHead(status, length === undefined ? headers : [...headers, "Content-Length", length]);
     response.end(content);
@@ -179,6 +185,13 @@ export class Gateway {
       headers,
       agent: false,
     });
+  }
+
+  /** An access key for what Local AWS itself asks in an account. */
+  private keyOf(account: string): string {
+    const key = `LOCALAWS${account}`;
+    this.assumed.set(key, account);
+    return key;
   }
 
   /** Credentials that STS gives out belong to the assumed role's account, or else to the caller's. */

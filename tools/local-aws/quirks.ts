@@ -3,6 +3,7 @@ import { type AwsRequest, escapeXml, type RequestHead, type Scope } from "./aws-
 /** An answer in moto's place. */
 export interface QuirkAnswer {
   readonly status: number;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: Buffer;
 }
 
@@ -15,11 +16,13 @@ export interface Quirk {
   /** Whether a request is about it. Told by the request's head: all other bodies stream through unread. */
   concerns(head: RequestHead): boolean;
   /** What to answer without asking moto. @default - moto is asked */
-  answer?(request: AwsRequest): QuirkAnswer | undefined;
+  answer?(request: AwsRequest): QuirkAnswer | undefined | Promise<QuirkAnswer | undefined>;
   /** The body that moto gets. @default - the request's own */
-  ask?(request: AwsRequest): Buffer;
+  ask?(request: AwsRequest): Buffer | Promise<Buffer>;
   /** What becomes of moto's answer when it is a success. @default - nothing */
   amend?(request: AwsRequest, answer: Buffer): Buffer;
+  /** Ends what it still runs. @default - it runs nothing */
+  stop?(): Promise<void>;
 }
 
 /** All quirks; what they keep lives as long as the gateway that made them. */
