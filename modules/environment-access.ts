@@ -1,5 +1,6 @@
 import { accessNames, LIVE_ALIAS } from "../shared/names";
-import { environmentPrefix, policyArn } from "./arns";
+import { environmentPrefix, policyArn, roleArn } from "./arns";
+import { validationRecord } from "./domain";
 import type { Statement } from "./iam";
 import { KEY_USE } from "./key";
 
@@ -9,13 +10,15 @@ export interface Reach {
   readonly environment: string;
   readonly account: string;
   readonly region: string;
+  /** Host name of the services. @default - none, and no right in Route 53 */
+  readonly domain?: string;
 }
 
 const NO_NAME =
   "What is read, or made, here has no name of its own to limit it to; the account is the environment's.";
 
 /** Reading that a plan does. Secrets' values, objects and log lines are not among it. */
-export function readStatements({ project, environment, account, region }: Reach): Statement[] {
+export function readStatements({ project, environment, account, region, domain }: Reach): Statement[] {
   const prefix = environmentPrefix(project, environment);
   return [
     {
@@ -30,10 +33,24 @@ export function readStatements({ project, environment, account, region }: Reach)
         "ecs:DescribeTaskDefinition",
         "kms:ListAliases",
         "lambda:GetCodeSigningConfig",
+        ...(domain ? ["route53:ListHostedZones"] : []),
       ],
       resources: ["*"],
       reason: NO_NAME,
     },
+    ...(domain
+      ? [
+          {
+            actions: [
+              "route53:GetChange",
+              "route53:GetHostedZone",
+              "route53:ListResourceRecordSets",
+              "route53:ListTagsForResource",
+            ],
+            resources: [HOSTED_ZONES, "arn:aws:route53:::change/*"],
+          },
+        ]
+      : []),
     {
       actions: [
         "codedeploy:BatchGet*",
@@ -43,6 +60,7 @@ export function readStatements({ project, environment, account, region }: Reach)
         "ecs:DescribeClusters",
         "ecs:DescribeServices",
         "ecs:ListTagsForResource",
+        "elasticloadbalancing:GetLoadBalancerWebACL",
         "iam:GetRole",
         "iam:GetRolePolicy",
         "iam:ListAttachedRolePolicies",
@@ -64,8 +82,14 @@ export function readStatements({ project, environment, account, region }: Reach)
         "sns:ListTagsForResource",
         "sqs:GetQueueAttributes",
         "sqs:ListQueueTags",
+        "wafv2:Get*",
+        "wafv2:List*",
       ],
       resources: namedResources({ account, region, prefix }),
+    },
+    {
+      actions: ["acm:DescribeCertificate", "acm:ListTagsForCertificate"],
+      ...ownByTag({ account, region, environment }, "acm", "certificate"),
     },
     {
       actions: [
@@ -75,8 +99,7 @@ export function readStatements({ project, environment, account, region }: Reach)
         "kms:ListResourceTags",
         "kms:Decrypt",
       ],
-      resources: [`arn:aws:kms:${region}:${account}:key/*`],
-      conditions: { StringEquals: { "aws:ResourceTag/slipway:environment": environment } },
+      ...ownByTag({ account, region, environment }, "kms", "key"),
     },
   ];
 }
@@ -96,11 +119,13 @@ export function verifyStatements({ project, environment, account, region }: Reac
 export function writeStatements(reach: Reach): Statement[] {
   const { project, environment, account, region } = reach;
   const prefix = environmentPrefix(project, environment);
-  const boundary = policyArn(account, accessNames(project, environment).boundary);
+  const access = accessNames(project, environment);
+  const boundary = policyArn(account, access.boundary);
   const roles = [`arn:aws:iam::${account}:role/${prefix}-*`];
   return [
     {
       actions: [
+        "acm:RequestCertificate",
         "application-autoscaling:DeleteScalingPolicy",
         "application-autoscaling:DeregisterScalableTarget",
         "application-autoscaling:PutScalingPolicy",
@@ -317,11 +342,67 @@ export function writeStatements(reach: Reach): Statement[] {
       // The way in must not be widened through the door that it opened.
       effect: "Deny",
       actions: ["iam:*"],
-      resources: Object.values(accessNames(project, environment)).flatMap((name) => [
-        `arn:aws:iam::${account}:role/${name}`,
-        `arn:aws:iam::${account}:policy/${name}`,
-      ]),
+      resources: [
+        ...[access.planRole, access.deployRole, access.verifyRole].map((name) => roleArn(account, name)),
+        policyArn(account, `${prefix}-*`),
+      ],
     },
+  ];
+}
+
+/**
+ * Changing, beside that, of what faces the world: the firewall, the domain's certificate and its records. A policy by
+ * itself, because all that is written into a role has but 10,240 characters.
+ */
+export function edgeStatements({ project, environment, account, region, domain }: Reach): Statement[] {
+  const prefix = environmentPrefix(project, environment);
+  const logs = `arn:aws:logs:${region}:${account}`;
+  return [
+    {
+      actions: [
+        "elasticloadbalancing:CreateWebACLAssociation",
+        "elasticloadbalancing:DeleteWebACLAssociation",
+        "elasticloadbalancing:SetWebAcl",
+        "wafv2:AssociateWebACL",
+        "wafv2:CreateWebACL",
+        "wafv2:DeleteLoggingConfiguration",
+        "wafv2:DeleteWebACL",
+        "wafv2:DisassociateWebACL",
+        "wafv2:PutLoggingConfiguration",
+        "wafv2:TagResource",
+        "wafv2:UntagResource",
+        "wafv2:UpdateWebACL",
+      ],
+      resources: [
+        ...facingTheWorld({ account, region, prefix }),
+        // AWS's own rule groups, which a web ACL is made of.
+        `arn:aws:wafv2:${region}:${account}:regional/managedruleset/*`,
+      ],
+    },
+    {
+      // WAF has CloudWatch Logs let it write, by a policy that is the region's and not the group's.
+      actions: ["logs:DescribeResourcePolicies", "logs:PutResourcePolicy"],
+      resources: [`${logs}:*`],
+    },
+    { actions: ["acm:AddTagsToCertificate"], resources: [`arn:aws:acm:${region}:${account}:certificate/*`] },
+    {
+      actions: ["acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"],
+      ...ownByTag({ account, region, environment }, "acm", "certificate"),
+    },
+    ...(domain
+      ? [
+          {
+            // Whatever else is in the zone, and in other zones of the account, stays out of reach.
+            actions: ["route53:ChangeResourceRecordSets"],
+            resources: [HOSTED_ZONES],
+            conditions: {
+              "ForAllValues:StringLike": {
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": [domain, validationRecord(domain)],
+              },
+            },
+          },
+        ]
+      : []),
   ];
 }
 
@@ -362,6 +443,27 @@ export function boundaryStatements(): Statement[] {
   ];
 }
 
+const HOSTED_ZONES = "arn:aws:route53:::hostedzone/*";
+
+/** What AWS makes up the ARNs of: keys and certificates that carry the environment's tag. */
+function ownByTag(
+  { account, region, environment }: Omit<Reach, "project">,
+  service: "acm" | "kms",
+  kind: "certificate" | "key",
+) {
+  return {
+    resources: [`arn:aws:${service}:${region}:${account}:${kind}/*`],
+    conditions: { StringEquals: { "aws:ResourceTag/slipway:environment": environment } },
+  };
+}
+
+function facingTheWorld({ account, region, prefix }: { account: string; region: string; prefix: string }) {
+  return [
+    `arn:aws:elasticloadbalancing:${region}:${account}:loadbalancer/app/${prefix}*/*`,
+    `arn:aws:wafv2:${region}:${account}:regional/webacl/${prefix}/*`,
+  ];
+}
+
 function namedResources({ account, region, prefix }: { account: string; region: string; prefix: string }) {
   const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
   return [
@@ -373,7 +475,7 @@ function namedResources({ account, region, prefix }: { account: string; region: 
     `${at("ecs")}:cluster/${prefix}`,
     `${at("ecs")}:service/${prefix}/*`,
     `${at("ecs")}:task-definition/${prefix}-*:*`,
-    `${at("elasticloadbalancing")}:loadbalancer/app/${prefix}*/*`,
+    ...facingTheWorld({ account, region, prefix }),
     `${at("elasticloadbalancing")}:targetgroup/${prefix}-*/*`,
     `${at("elasticloadbalancing")}:listener/app/${prefix}*/*/*`,
     `${at("elasticloadbalancing")}:listener-rule/app/${prefix}*/*/*/*`,
@@ -382,6 +484,8 @@ function namedResources({ account, region, prefix }: { account: string; region: 
     `${at("logs")}:log-group:/slipway/${prefix}/*`,
     `${at("logs")}:log-group:/aws/lambda/${prefix}-*`,
     `${at("logs")}:log-group:/aws/ecs/containerinsights/${prefix}/*`,
+    `${at("logs")}:log-group:aws-waf-logs-${prefix}`,
+    `${at("logs")}:log-group:aws-waf-logs-${prefix}:*`,
     `arn:aws:s3:::${prefix}-*`,
     `${at("sns")}:${prefix}-*`,
     `${at("sqs")}:${prefix}-*`,

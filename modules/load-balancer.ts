@@ -1,21 +1,41 @@
 import { Lb } from "@cdktf/provider-aws/lib/lb";
-import { LbListener } from "@cdktf/provider-aws/lib/lb-listener";
+import { LbListener, type LbListenerConfig } from "@cdktf/provider-aws/lib/lb-listener";
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
 import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
 import { VpcSecurityGroupIngressRule } from "@cdktf/provider-aws/lib/vpc-security-group-ingress-rule";
 import { Construct } from "constructs";
 import { Bucket } from "./bucket";
+import type { Domain } from "./domain";
 import { physicalName } from "./naming";
 import type { Network } from "./network";
 
+const ANYWHERE = "0.0.0.0/0";
+
+/** TLS 1.3, and of 1.2 what is forward secret and authenticated; key exchange also safe from quantum computers. */
+const TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
+
 /** Where CodeDeploy shows the new version before traffic moves to it. */
 const TEST_PORT = 9000;
+
+/** For paths that no service has. */
+const NOBODY = [
+  {
+    type: "fixed-response",
+    fixedResponse: {
+      contentType: "text/plain",
+      messageBody: "No service answers here.",
+      statusCode: "404",
+    },
+  },
+];
 
 export interface LoadBalancerProps {
   readonly prefix: string;
   readonly account: string;
   readonly region: string;
   readonly network: Network;
+  /** What it answers for, by HTTPS. @default - none: it answers by HTTP, in clear text */
+  readonly domain?: Domain;
   readonly deletionProtection: boolean;
   /** Days for which access logs are kept. */
   readonly logRetentionDays: number;
@@ -24,9 +44,10 @@ export interface LoadBalancerProps {
 
 /**
  * The environment's one load balancer. Services add their rules to its listeners: production, open to the
- * world, and test, open to the VPC alone.
+ * world, and test, open to the VPC alone. With a domain the production listener speaks HTTPS, and HTTP leads there.
  */
 export class LoadBalancer extends Construct {
+  readonly arn: string;
   readonly url: string;
   readonly arnSuffix: string;
   readonly productionListenerArn: string;
@@ -35,7 +56,7 @@ export class LoadBalancer extends Construct {
 
   constructor(scope: Construct, id: string, props: LoadBalancerProps) {
     super(scope, id);
-    const { prefix, account, region, network } = props;
+    const { prefix, account, region, network, domain } = props;
     const group = new SecurityGroup(this, "group", {
       name: `${prefix}-load-balancer`,
       description: "Load balancer of the environment",
@@ -43,7 +64,8 @@ export class LoadBalancer extends Construct {
       tags: { Name: `${prefix}-load-balancer` },
     });
     this.securityGroupId = group.id;
-    this.openPort("http", 80, "0.0.0.0/0", "HTTP from anywhere");
+    this.openPort("http", 80, ANYWHERE, "HTTP from anywhere");
+    if (domain) this.openPort("https", 443, ANYWHERE, "HTTPS from anywhere");
     this.openPort("test", TEST_PORT, network.cidr, "New versions, from inside the VPC");
 
     const logs = new Bucket(this, "logs", {
@@ -66,10 +88,23 @@ export class LoadBalancer extends Construct {
       // Creating it tests whether logs may be delivered.
       dependsOn: [logs.policy],
     });
+    this.arn = balancer.arn;
     this.arnSuffix = balancer.arnSuffix;
-    this.url = `http://${balancer.dnsName}`;
-    this.productionListenerArn = this.listener("production", balancer, 80).arn;
-    this.testListenerArn = this.listener("test", balancer, TEST_PORT).arn;
+    this.url = domain ? `https://${domain.name}` : `http://${balancer.dnsName}`;
+    // One listener, with a domain or without: when it is set, rules and releases stay where they are.
+    const production = this.listener("production", balancer, {
+      ...(domain
+        ? { port: 443, protocol: "HTTPS", sslPolicy: TLS_POLICY, certificateArn: domain.certificateArn }
+        : { port: 80, protocol: "HTTP" }),
+      defaultAction: NOBODY,
+    });
+    this.productionListenerArn = production.arn;
+    this.testListenerArn = this.listener("test", balancer, {
+      port: TEST_PORT,
+      protocol: "HTTP",
+      defaultAction: NOBODY,
+    }).arn;
+    if (domain) this.answerFor(domain, balancer, production);
   }
 
   /** Opens the way from the load balancer to a service's tasks, and only there. */
@@ -84,6 +119,23 @@ export class LoadBalancer extends Construct {
     });
   }
 
+  private answerFor(domain: Domain, balancer: Lb, production: LbListener): void {
+    this.listener("redirect", balancer, {
+      port: 80,
+      protocol: "HTTP",
+      defaultAction: [
+        {
+          type: "redirect",
+          // Named, not taken from the request: the certificate is good for no other host.
+          redirect: { host: domain.name, protocol: "HTTPS", port: "443", statusCode: "HTTP_301" },
+        },
+      ],
+      // The port is free when production has left it.
+      dependsOn: [production],
+    });
+    domain.pointTo(balancer);
+  }
+
   private openPort(name: string, port: number, cidr: string, description: string): void {
     new VpcSecurityGroupIngressRule(this, `from-${name}`, {
       securityGroupId: this.securityGroupId,
@@ -95,21 +147,11 @@ export class LoadBalancer extends Construct {
     });
   }
 
-  private listener(name: string, balancer: Lb, port: number): LbListener {
-    return new LbListener(this, `${name}-listener`, {
-      loadBalancerArn: balancer.arn,
-      port,
-      protocol: "HTTP",
-      defaultAction: [
-        {
-          type: "fixed-response",
-          fixedResponse: {
-            contentType: "text/plain",
-            messageBody: "No service answers here.",
-            statusCode: "404",
-          },
-        },
-      ],
-    });
+  private listener(
+    name: string,
+    balancer: Lb,
+    config: Omit<LbListenerConfig, "loadBalancerArn">,
+  ): LbListener {
+    return new LbListener(this, `${name}-listener`, { loadBalancerArn: balancer.arn, ...config });
   }
 }

@@ -45,7 +45,16 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     problems.add([kind], { what: "It is empty.", mend: `Add at least one, as: ${example}` });
   }
 
+  const pipelines = Object.keys(settings.pipelines);
   for (const { name, branch, paths, deploy } of Object.values(settings.pipelines)) {
+    const longer = pipelines.find((other) => other.startsWith(`${name}-`));
+    if (longer)
+      problems.add(["pipelines", longer], {
+        given: print(longer),
+        what: `Its name goes on from that of the pipeline ${name}, whose rights end at names that begin so.`,
+        allowed: `a name that does not begin with "${name}-"`,
+        mend: `Rename one of them.`,
+      });
     const { provider } = settings.source;
     if (branch.includes("*") && provider === "github-token")
       problems.add(["pipelines", name, "branch"], {
@@ -111,6 +120,7 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
 
   const environments = Object.values(settings.environments);
   checkRanges(environments, file, problems);
+  checkDomains(environments, file, problems);
   for (const environment of environments) checkServices(environment, file, problems);
 }
 
@@ -133,6 +143,54 @@ function checkRanges(environments: readonly EnvironmentSettings[], file: Sound, 
       [["environments", other.name, "cidr"]],
     );
   });
+}
+
+function checkDomains(environments: readonly EnvironmentSettings[], file: Sound, problems: Problems): void {
+  const owners = new Map<string, string>();
+  for (const { name, domain } of environments) {
+    const at = (key: string) => ["environments", name, key];
+    const zone = file.environments?.[name]?.zone;
+    if (!domain) {
+      if (zone === undefined) continue;
+      problems.add(
+        at("zone"),
+        {
+          given: print(zone),
+          what: "It is the zone of a domain, and there is none.",
+          mend: `Add the domain: domain = "${name}.${zone}", or take zone out.`,
+        },
+        [at("domain")],
+      );
+      continue;
+    }
+    if (domain.name !== domain.zone && !domain.name.endsWith(`.${domain.zone}`)) {
+      problems.add(
+        at("zone"),
+        {
+          given: print(domain.zone),
+          what: `${domain.name} does not lie in the zone ${domain.zone}.`,
+          allowed: `${print(domain.name)}, or what follows one of its dots`,
+          mend: "Name the hosted zone that holds the domain.",
+        },
+        [at("domain")],
+      );
+    }
+    const owner = owners.get(domain.name);
+    if (owner === undefined) {
+      owners.set(domain.name, name);
+      continue;
+    }
+    problems.add(
+      at("domain"),
+      {
+        given: print(domain.name),
+        what: `${owner} has this domain too.`,
+        allowed: "a name that no other environment has",
+        mend: `Give ${name} a name of its own, for example "${name}.${domain.zone}".`,
+      },
+      [["environments", owner, "domain"]],
+    );
+  }
 }
 
 /** A range that no environment has. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { SETTINGS_KEYS } from "./schema";
 import type {
+  DomainSettings,
   EnvironmentSettings,
   FunctionSettings,
   ServiceSettings,
@@ -85,6 +86,8 @@ function fillEnvironment(
     nat: it.nat ?? (careful ? "per-zone" : "single"),
     logRetentionDays: it.log_retention_days ?? (careful ? 365 : 30),
     deletionProtection: it.deletion_protection ?? careful,
+    domain: fillDomain(it),
+    firewall: it.firewall ?? careful,
     admin:
       it.admin_profile === undefined
         ? { role: it.admin_role ?? "OrganizationAccountAccessRole" }
@@ -94,6 +97,13 @@ function fillEnvironment(
     ),
     functions: mapValues(file.functions, (base, key) => fillFunction([base, it.functions?.[key] ?? {}])),
   };
+}
+
+function fillDomain({ domain, zone }: EnvironmentFile): DomainSettings | undefined {
+  if (domain === undefined) return undefined;
+  const parent = domain.slice(domain.indexOf(".") + 1);
+  // Nobody but a registry has the zone `com`: a name of two labels is a zone itself.
+  return { name: domain, zone: zone ?? (parent.includes(".") ? parent : domain) };
 }
 
 /** Made from the name alone, so that it stays when other environments come and go. */

@@ -198,6 +198,31 @@ const LOG_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
 
+/** The last label of a host name is never a number: so no address of IPv4 is one. */
+const HOST_NAME = /^(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?!\d+$)[a-z0-9-]{1,63}(?<!-)$/;
+/** DNS allows 253, but the first name of a certificate (RFC 5280) only these, and ours has but one. */
+const LONGEST_HOST_NAME = 64;
+
+const isHostName = (value: unknown) =>
+  typeof value === "string" && value.length <= LONGEST_HOST_NAME && HOST_NAME.test(value);
+
+const hostName = (help: Pick<Help, "is" | "example">) =>
+  leaf<string>(isHostName, {
+    ...help,
+    allowed: `at most ${LONGEST_HOST_NAME} lower-case letters, digits, dashes and dots, without https:// and without a dot at the end`,
+    what: (given) =>
+      typeof given === "string" && given.length > LONGEST_HOST_NAME
+        ? `It has ${given.length} characters.`
+        : undefined,
+    mend: (given) => {
+      const name = String(given)
+        .toLowerCase()
+        .replace(/^[a-z]+:\/\//, "")
+        .replace(/\.?([:/?#].*)?$/, "");
+      return isHostName(name) ? `Write "${name}".` : undefined;
+    },
+  });
+
 const environmentChoices = z
   .strictObject({
     region,
@@ -214,6 +239,9 @@ const environmentChoices = z
     nat: oneOf(NATS, "a way out", "single"),
     log_retention_days: oneOf(LOG_DAYS, "a number of days that CloudWatch keeps logs for", 30),
     deletion_protection: flag("true or false", true),
+    domain: hostName({ is: "a host name", example: '"dev.example.com"' }),
+    zone: hostName({ is: "the name of a hosted zone", example: '"example.com"' }),
+    firewall: flag("true or false", true),
     admin_role: text(/^[\w+=,.@/-]{1,128}$/, {
       is: "the name of a role",
       allowed: "the role's name, not its ARN",
@@ -334,18 +362,18 @@ export const settingsFile = z.strictObject({
     environment,
     {
       allowed:
-        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not bootstrap, delivery, access-… or pipeline-…, which are stacks of Slipway's own",
+        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not bootstrap, delivery, state, artifacts, access-…, delivery-… or pipeline-…, which are Slipway's own",
     },
-    /^(bootstrap|delivery)$|^(access|pipeline)-/,
+    /^(bootstrap|delivery|state|artifacts)$|^(access|delivery|pipeline)-/,
   ),
   pipelines: named(
     "a pipeline",
     pipeline,
     {
       allowed:
-        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not delivery, which is Slipway's own",
+        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not delivery or delivery-…, which are Slipway's own",
     },
-    /^delivery$/,
+    /^delivery$|^delivery-/,
   ),
   previews: z
     .record(

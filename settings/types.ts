@@ -70,6 +70,14 @@ export interface FunctionSettings {
   readonly variables: Readonly<Record<string, string>>;
 }
 
+/** Where an environment's services are reached. */
+export interface DomainSettings {
+  /** Host name, as `dev.example.com`. */
+  readonly name: string;
+  /** Name of the Route 53 hosted zone that the name lies in; the zone is in the environment's account. */
+  readonly zone: string;
+}
+
 export interface EnvironmentSettings {
   readonly name: string;
   readonly account: string;
@@ -83,6 +91,10 @@ export interface EnvironmentSettings {
   readonly logRetentionDays: number;
   /** Keeps the load balancer from being deleted; on where releases are approved by people. */
   readonly deletionProtection: boolean;
+  /** Without one, services are reached by HTTP, in clear text. */
+  readonly domain?: DomainSettings;
+  /** Whether a web application firewall stands in front of the services; on where people approve releases. */
+  readonly firewall: boolean;
   /** How the `access-<env>` stack reaches a new account. */
   readonly admin: { readonly role: string } | { readonly profile: string };
   /** Every service of the settings with this environment's changes merged in. */

@@ -1,8 +1,10 @@
 import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
+import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
 import type { Construct } from "constructs";
 import { accountRoot, roleArn } from "../modules/arns";
 import {
   boundaryStatements,
+  edgeStatements,
   readStatements,
   verifyStatements,
   writeStatements,
@@ -27,12 +29,22 @@ export class AccessStack extends SlipwayStack {
     });
 
     const names = accessNames(settings.project, name);
-    const reach = { project: settings.project, environment: name, account, region };
+    const reach = {
+      project: settings.project,
+      environment: name,
+      account,
+      region,
+      domain: environment.domain?.name,
+    };
     new IamPolicy(this, "boundary", {
       name: names.boundary,
       description: `The most that roles of ${settings.project}'s ${name} may be allowed`,
       policy: policyDocument(boundaryStatements()),
     });
+    // By their whole names: a pipeline may make roles, and none may be another's.
+    const pipelines = Object.values(settings.pipelines)
+      .filter(({ deploy }) => deploy.flat().includes(name))
+      .map((pipeline) => pipeline.name);
     const trust = (...roles: readonly string[]) =>
       trustStatements(
         settings,
@@ -42,19 +54,29 @@ export class AccessStack extends SlipwayStack {
       name: names.planRole,
       description: `Plans ${name}; changes nothing`,
       // Pipelines, the review of pull requests, and the clean-up, which looks at what runs.
-      trust: trust(`*-plan-${name}`, `${DELIVERY_STACK}-plan`, `${DELIVERY_STACK}-cleanup-function`),
+      trust: trust(
+        ...pipelines.map((pipeline) => `${pipeline}-plan-${name}`),
+        `${DELIVERY_STACK}-plan`,
+        `${DELIVERY_STACK}-cleanup-function`,
+      ),
     });
     plan.allow(...readStatements(reach));
     const deploy = new Role(this, "deploy-role", {
       name: names.deployRole,
       description: `Deploys ${name}`,
-      trust: trust(`*-apply-${name}`),
+      trust: trust(...pipelines.map((pipeline) => `${pipeline}-apply-${name}`)),
     });
     deploy.allow(...readStatements(reach), ...writeStatements(reach));
+    const edge = new IamPolicy(this, "edge", {
+      name: `${names.deployRole}-edge`,
+      description: `Deploys what of ${name} faces the world: firewall, certificate, address`,
+      policy: policyDocument(edgeStatements(reach)),
+    });
+    new IamRolePolicyAttachment(this, "deploy-edge", { role: deploy.name, policyArn: edge.arn });
     const verify = new Role(this, "verify-role", {
       name: names.verifyRole,
       description: `Calls the functions of ${name}, to see whether they answer`,
-      trust: trust(`*-verify-${name}`),
+      trust: trust(...pipelines.map((pipeline) => `${pipeline}-verify-${name}`)),
     });
     verify.allow(...verifyStatements(reach));
 
@@ -85,7 +107,7 @@ function trustStatements({ account, project }: Settings, roles: readonly string[
   });
   const root = { actions: ["sts:AssumeRole"], resources: [], principals: { AWS: accountRoot(account) } };
   return [
-    { ...root, conditions: { ArnLike: arns(roles) } },
+    ...(roles.length ? [{ ...root, conditions: { ArnLike: arns(roles) } }] : []),
     { ...root, conditions: { ArnNotLike: arns([`${project}-*`]) } },
   ];
 }

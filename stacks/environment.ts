@@ -3,7 +3,9 @@ import { EcsCluster } from "@cdktf/provider-aws/lib/ecs-cluster";
 import type { Construct } from "constructs";
 import { environmentPrefix, policyArn, roleArn } from "../modules/arns";
 import { environmentDashboard } from "../modules/dashboard";
+import { Domain } from "../modules/domain";
 import { FargateService } from "../modules/fargate-service";
+import { Firewall } from "../modules/firewall";
 import { Key } from "../modules/key";
 import { LoadBalancer } from "../modules/load-balancer";
 import { LogGroup } from "../modules/logs";
@@ -58,9 +60,17 @@ export class EnvironmentStack extends SlipwayStack {
       const loadBalancer = new LoadBalancer(this, "load-balancer", {
         ...common,
         network,
+        domain: environment.domain && new Domain(this, "domain", environment.domain),
         deletionProtection: environment.deletionProtection && !deployment.disposable,
         forceDestroy: true,
       });
+      if (environment.firewall) new Firewall(this, "firewall", { ...common, balancerArn: loadBalancer.arn });
+      if (!environment.domain)
+        this.output(
+          "warning_http",
+          `Services of ${name} are reached by HTTP, in clear text: set environments.${name}.domain`,
+          "What is not safe here",
+        );
       const cluster = this.cluster(prefix, key, logRetentionDays);
       for (const [index, [serviceName, service]] of services.entries()) {
         const { url } = new FargateService(this, `service-${serviceName}`, {

@@ -7,6 +7,10 @@ export const previews = (pattern: string, more = "") =>
   `{ ${pattern} = { pipeline = "main", environment = "dev", ${more} } }`;
 export const github = (repository: string) => `{ provider = "github-token", repository = "${repository}" }`;
 
+const domain = (value: string, more = "") => ({ environments: dev(`domain = "${value}", ${more}`) });
+const DOMAIN = "environments.dev.domain";
+const long = (length: number) => `${"a".repeat(60)}.${"b".repeat(length - 65)}.com`;
+
 const dockerfile = (path: string) => ({ services: web(`dockerfile = "${path}"`) });
 const DOCKERFILE = "services.web.dockerfile";
 const refusedFile = [DOCKERFILE, "relative to the repository's root"] as const;
@@ -59,11 +63,63 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "environments.prod.cidr",
     "overlaps 10.1.0.0/16 of dev",
   ],
+  ["a domain is a URL", domain("https://Dev.example.com/"), DOMAIN, 'Write "dev.example.com"'],
+  ["a domain ends with a dot", domain("dev.example.com."), DOMAIN, 'Write "dev.example.com"'],
+  ["a domain has capitals", domain("Dev.example.com"), DOMAIN, 'Write "dev.example.com"'],
+  ["a domain has a port", domain("dev.example.com:443"), DOMAIN, 'Write "dev.example.com"'],
+  ["a domain is one label", domain("localhost"), DOMAIN, "is not a host name"],
+  ["a domain is an address", domain("10.0.0.1"), DOMAIN, "is not a host name"],
+  ["a domain is a wildcard", domain("*.example.com"), DOMAIN, "is not a host name"],
+  ["a domain's label begins with a dash", domain("-dev.example.com"), DOMAIN, "is not a host name"],
+  ["a domain's label is empty", domain("dev..example.com"), DOMAIN, "is not a host name"],
+  ["a domain has more characters than a certificate takes", domain(long(66)), DOMAIN, "It has 66 characters"],
+  [
+    "a domain is in another zone",
+    domain("dev.example.com", 'zone = "ample.com"'),
+    "environments.dev.zone",
+    "does not lie in the zone ample.com",
+  ],
+  [
+    "a domain is above its zone",
+    domain("example.com", 'zone = "dev.example.com"'),
+    "environments.dev.zone",
+    "does not lie in the zone dev.example.com",
+  ],
+  [
+    "a zone is a URL",
+    domain("dev.example.com", 'zone = "https://example.com"'),
+    "environments.dev.zone",
+    'Write "example.com"',
+  ],
+  [
+    "a zone has no domain",
+    { environments: dev('zone = "example.com"') },
+    "environments.dev.zone",
+    'domain = "dev.example.com"',
+  ],
+  [
+    "a zone belongs to a domain that is none",
+    domain("dev.", 'zone = "example.com"'),
+    DOMAIN,
+    "is not a host name",
+  ],
+  [
+    "environments share a domain",
+    { environments: two('domain = "app.example.com"', 'domain = "app.example.com"') },
+    "environments.prod.domain",
+    "dev has this domain too",
+  ],
+  [
+    "a firewall is text",
+    { environments: dev('firewall = "yes"') },
+    "environments.dev.firewall",
+    "true, false",
+  ],
   [
     "an environment has a stack's name",
     { environments: '{ dev = { account = "222222222222" }, delivery = { account = "222222222222" } }' },
     "environments.delivery",
-    "stacks of Slipway's own",
+    "Slipway's own",
   ],
   [
     "an environment begins as a stack does",
@@ -123,6 +179,21 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     { pipelines: '{ main = { branch = "main", deploy = [["dev"]], builds_at_once = 0 } }' },
     "pipelines.main.builds_at_once",
     "1 to 50",
+  ],
+  [
+    "a pipeline's name goes on from another's",
+    {
+      pipelines:
+        '{ main = { branch = "main", deploy = [["dev"]] }, main-test = { branch = "test", deploy = [["dev"]] } }',
+    },
+    "pipelines.main-test",
+    "goes on from",
+  ],
+  [
+    "an environment has the name of a bucket of all state",
+    { environments: '{ dev = { account = "222222222222" }, state = { account = "222222222222" } }' },
+    "environments.state",
+    "Slipway's own",
   ],
   [
     "a pipeline has the name of what all share",

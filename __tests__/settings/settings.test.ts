@@ -82,6 +82,8 @@ describe("fills in the defaults", () => {
           nat: "single",
           logRetentionDays: 30,
           deletionProtection: false,
+          domain: undefined,
+          firewall: false,
           admin: { role: "OrganizationAccountAccessRole" },
           services: { web: { minCount: 1, maxCount: 4 } },
         },
@@ -96,7 +98,20 @@ describe("fills in the defaults", () => {
       nat: "per-zone",
       logRetentionDays: 365,
       deletionProtection: true,
+      firewall: true,
     });
+  });
+
+  test.each([
+    ["dev.example.com", "", "example.com"],
+    ["example.com", "", "example.com"],
+    ["a.b.example.com", "", "b.example.com"],
+    ["a.b.example.com", 'zone = "example.com"', "example.com"],
+    ["dev.example.com", 'zone = "dev.example.com"', "dev.example.com"],
+    ["x1.co-op.example", "", "co-op.example"],
+  ])("of the domain %s with { %s }: its zone is %s", async (name, zone, expected) => {
+    const { environments } = await read(hcl({ environments: dev(`domain = "${name}", ${zone}`) }));
+    expect(environments.dev!.domain).toEqual({ name, zone: expected });
   });
 
   test("with address ranges that stay when environments are added", async () => {

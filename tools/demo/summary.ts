@@ -5,7 +5,7 @@ export interface StackSummary {
   readonly name: string;
   readonly account: string;
   readonly resources: number;
-  /** Addresses of services and functions, by their name. */
+  /** Addresses of services and functions, by their name; and what is warned of. */
   readonly addresses: Readonly<Record<string, string>>;
 }
 
@@ -26,6 +26,7 @@ export function summarize(
 ): StackSummary {
   const environment = settings.environments[name.replace(/^access-/, "")];
   const addresses = Object.entries(outputs).flatMap(([output, value]) => {
+    if (output.startsWith("warning_")) return [["warning", value] as const];
     const [, kind, thing] = /^(service|function)_(.+)_url$/.exec(output) ?? [];
     return kind ? [[`${kind} ${thing}`, value] as const] : [];
   });

@@ -1,0 +1,114 @@
+import {
+  edgeStatements,
+  type Reach,
+  readStatements,
+  verifyStatements,
+  writeStatements,
+} from "../../modules/environment-access";
+import { policyDocument, Role, type Statement } from "../../modules/iam";
+import { only, synthesizeConstruct } from "../support/construct";
+
+const reach: Reach = {
+  project: "hello",
+  environment: "dev",
+  account: "222222222222",
+  region: "eu-west-1",
+  domain: "dev.example.com",
+};
+/** As long as the settings let names be, in a region with a long one. */
+const longest: Reach = {
+  project: "p".repeat(20),
+  environment: "e".repeat(16),
+  account: "222222222222",
+  region: "ap-southeast-1",
+  domain: `${"a".repeat(60)}.com`,
+};
+const { domain: _, ...withoutDomain } = reach;
+
+const about = (statements: readonly Statement[], service: string) =>
+  statements.filter(({ actions }) => actions.some((action) => action.startsWith(`${service}:`)));
+
+test("fails when what a deploy is allowed has more characters than IAM takes", () => {
+  const stack = synthesizeConstruct((scope) => {
+    const role = new Role(scope, "role", { name: "deploy", description: "Deploys", trust: [] });
+    role.allow(...readStatements(longest), ...writeStatements(longest));
+  });
+  expect(String(only(stack, "aws_iam_role_policy").policy).length).toBeLessThan(10_240);
+  expect(policyDocument(edgeStatements(longest)).length).toBeLessThan(6_144);
+});
+
+describe("of Route 53", () => {
+  test("a deploy changes the domain's own records alone, in whatever zone", () => {
+    const changing = [readStatements, writeStatements, edgeStatements, verifyStatements]
+      .flatMap((statements) => statements(reach))
+      .filter(({ actions }) => actions.some((action) => /^route53:(?!Get|List)/.test(action)));
+    expect(changing).toEqual([
+      {
+        actions: ["route53:ChangeResourceRecordSets"],
+        resources: ["arn:aws:route53:::hostedzone/*"],
+        conditions: {
+          "ForAllValues:StringLike": {
+            "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
+              "dev.example.com",
+              "_*.dev.example.com",
+            ],
+          },
+        },
+      },
+    ]);
+  });
+
+  test("nothing is allowed where there is no domain", () => {
+    const all = [readStatements, writeStatements, edgeStatements].flatMap((it) => it(withoutDomain));
+    expect(about(all, "route53")).toEqual([]);
+  });
+
+  test("a plan reads", () => {
+    expect(about(readStatements(reach), "route53").flatMap(({ actions }) => actions)).toEqual(
+      expect.arrayContaining([
+        "route53:ListHostedZones",
+        "route53:GetHostedZone",
+        "route53:ListTagsForResource",
+        "route53:ListResourceRecordSets",
+      ]),
+    );
+  });
+});
+
+test("certificates of others are neither read nor deleted", () => {
+  const certificates = [...readStatements(reach), ...edgeStatements(reach)].filter(({ actions }) =>
+    actions.some((action) => /^acm:(Describe|List|Delete|Remove)/.test(action)),
+  );
+  expect(certificates).toHaveLength(2);
+  for (const { resources, conditions } of certificates) {
+    expect(resources).toEqual(["arn:aws:acm:eu-west-1:222222222222:certificate/*"]);
+    expect(conditions).toEqual({ StringEquals: { "aws:ResourceTag/slipway:environment": "dev" } });
+  }
+});
+
+test("fails when a firewall of another name can be changed, or a plan can change one", () => {
+  const [firewall] = about(edgeStatements(reach), "wafv2");
+  expect(firewall!.resources).toEqual([
+    "arn:aws:elasticloadbalancing:eu-west-1:222222222222:loadbalancer/app/hello-dev*/*",
+    "arn:aws:wafv2:eu-west-1:222222222222:regional/webacl/hello-dev/*",
+    "arn:aws:wafv2:eu-west-1:222222222222:regional/managedruleset/*",
+  ]);
+  const read = about(readStatements(reach), "wafv2").flatMap(({ actions }) => actions);
+  expect(read.filter((action) => action.startsWith("wafv2:"))).toEqual(["wafv2:Get*", "wafv2:List*"]);
+});
+
+test("fails when a deploy can change the roles that let it in, or the policies of theirs", () => {
+  const denied = writeStatements(reach).filter(({ effect }) => effect === "Deny");
+  expect(denied).toEqual([
+    {
+      effect: "Deny",
+      actions: ["iam:*"],
+      resources: [
+        "arn:aws:iam::222222222222:role/hello-dev-plan",
+        "arn:aws:iam::222222222222:role/hello-dev-deploy",
+        "arn:aws:iam::222222222222:role/hello-dev-verify",
+        "arn:aws:iam::222222222222:policy/hello-dev-*",
+      ],
+    },
+  ]);
+});
