@@ -1,6 +1,15 @@
-import { deliveryBoundaryName, deliveryNames, pipelineName, tokenSecretName } from "../shared/names";
+import {
+  DELIVERY_STACK,
+  deliveryBoundaryName,
+  deliveryNames,
+  pipelineName,
+  stateBucketName,
+  stateKey,
+  tokenSecretName,
+} from "../shared/names";
 import { policyArn } from "./arns";
 import type { Statement } from "./iam";
+import { KEY_USE } from "./key";
 
 /** The build account, as the roles of `delivery` and the pipelines see it. */
 export interface DeliveryReach {
@@ -15,8 +24,9 @@ export const deliveryBoundaryArn = (reach: DeliveryReach) =>
 const NO_NAME = "What is listed, or made, here has no name of its own to limit it to.";
 const CAP = "A boundary caps what roles are granted elsewhere; it grants nothing.";
 
-/** The services that take on roles of `delivery` and the pipelines. */
-const SERVICES = ["codebuild", "codepipeline", "events", "lambda"].map((name) => `${name}.amazonaws.com`);
+/** The services that take on roles of the pipelines, and those that take on roles of `delivery` as well. */
+const PIPELINE_SERVICES = ["codebuild.amazonaws.com", "codepipeline.amazonaws.com", "events.amazonaws.com"];
+const SERVICES = [...PIPELINE_SERVICES, "lambda.amazonaws.com"];
 
 /**
  * The most that a role of `delivery` or of a pipeline may be allowed. One of them makes the others: it cannot give them
@@ -24,33 +34,64 @@ const SERVICES = ["codebuild", "codepipeline", "events", "lambda"].map((name) =>
  */
 export function deliveryBoundary(reach: DeliveryReach): Statement[] {
   const { project, account, region } = reach;
+  const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
   const roles = [`arn:aws:iam::${account}:role/${project}-*`];
+  const state = `arn:aws:s3:::${stateBucketName(reach)}`;
   return [
     {
       actions: [
-        "cloudwatch:*",
-        "codebuild:*",
-        "codecommit:*",
-        "codeconnections:*",
-        "codepipeline:*",
+        "cloudwatch:DescribeAlarms",
+        "codecommit:Get*",
+        "codecommit:UploadArchive",
         "codestar-connections:*",
-        "ecr:*",
-        "events:*",
-        "kms:*",
-        "lambda:*",
-        "logs:*",
+        "ecr:GetAuthorizationToken",
+        "kms:ListAliases",
+        "lambda:GetCodeSigningConfig",
+        "logs:DescribeLogGroups",
         "secretsmanager:ListSecrets",
-        "sns:*",
-        "sqs:*",
-        "xray:*",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
       ],
       resources: ["*"],
       reason: CAP,
     },
-    { actions: ["s3:*"], resources: [`arn:aws:s3:::${project}-*`] },
+    {
+      actions: ["cloudwatch:*", "codebuild:*", "ecr:*", "events:*", "lambda:*", "logs:*", "sns:*", "sqs:*"],
+      resources: [
+        `${at("cloudwatch")}:alarm:${project}-*`,
+        `${at("codebuild")}:project/${project}-*`,
+        `${at("codebuild")}:report-group/${project}-*`,
+        `${at("ecr")}:repository/${project}/*`,
+        `${at("events")}:rule/${project}-*`,
+        `${at("lambda")}:function:${project}-*`,
+        `${at("logs")}:log-group:/slipway/${project}-*`,
+        `${at("logs")}:log-group:/aws/lambda/${project}-*`,
+        `${at("sns")}:${project}-*`,
+        `${at("sqs")}:${project}-*`,
+      ],
+    },
+    // Nobody's word is given by a machine: approving is not among it.
+    {
+      actions: [...PIPELINE_CARE, "codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"],
+      resources: [`${at("codepipeline")}:${project}-*`],
+    },
+    {
+      actions: [...KEY_USE, ...KEY_CARE],
+      resources: [`${at("kms")}:key/*`],
+      conditions: { StringEquals: { "aws:ResourceTag/slipway:project": project } },
+    },
+    {
+      actions: ["kms:CreateAlias", "kms:UpdateAlias"],
+      resources: [`${at("kms")}:key/*`, `${at("kms")}:alias/${project}-*`],
+    },
+    { actions: ["s3:*"], resources: [`arn:aws:s3:::${project}-artifacts-*`] },
+    {
+      actions: ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+      resources: [state, `${state}/*`],
+    },
     {
       actions: ["secretsmanager:*"],
-      resources: [`arn:aws:secretsmanager:${region}:${account}:secret:${project}/*`],
+      resources: [`${at("secretsmanager")}:secret:${project}/*`],
     },
     { actions: ["sts:AssumeRole"], resources: [`arn:aws:iam::*:role/${project}-*`] },
     { actions: ["iam:Get*", "iam:List*", ...CHANGING_ROLES], resources: roles },
@@ -71,6 +112,12 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
       resources: [`arn:aws:iam::${account}:role/*`],
       conditions: { Null: { "aws:ResourceTag/slipway:environment": "false" } },
     },
+    {
+      // The state of what only people deploy.
+      effect: "Deny",
+      actions: ["s3:*"],
+      resources: ["bootstrap", "access-*"].map((stack) => `${state}/${stateKey(stack)}*`),
+    },
   ];
 }
 
@@ -86,39 +133,65 @@ const CHANGING_ROLES = [
   "iam:UpdateRoleDescription",
 ];
 
-/** What bringing a pipeline up to date takes. Deleting the pipeline itself is not among it. */
-export function pipelineUpdateStatements(reach: DeliveryReach, pipeline: string): Statement[] {
+/** What keeping a pipeline takes, and starting it anew, but for deleting it. */
+const PIPELINE_CARE = [
+  "codepipeline:CreatePipeline",
+  "codepipeline:GetPipeline",
+  "codepipeline:ListTagsForResource",
+  "codepipeline:StartPipelineExecution",
+  "codepipeline:StopPipelineExecution",
+  "codepipeline:TagResource",
+  "codepipeline:UntagResource",
+  "codepipeline:UpdatePipeline",
+];
+
+/** What keeping a key takes, but for making one and for ending it. */
+const KEY_CARE = [
+  "kms:CreateGrant",
+  "kms:EnableKeyRotation",
+  "kms:GetKeyPolicy",
+  "kms:GetKeyRotationStatus",
+  "kms:ListResourceTags",
+  "kms:PutKeyPolicy",
+  "kms:TagResource",
+  "kms:UntagResource",
+  "kms:UpdateKeyDescription",
+];
+
+/**
+ * What bringing a pipeline up to date takes, and with it what all pipelines share, where it is the one that does so.
+ * Deleting the pipeline, or what nothing brings back (images, keys, buckets), is not among it; nor is making a key.
+ */
+export function updateStatements(
+  reach: DeliveryReach,
+  {
+    pipeline,
+    withDelivery,
+    withConnection,
+  }: { readonly pipeline: string; readonly withDelivery: boolean; readonly withConnection: boolean },
+): Statement[] {
   const { account, region } = reach;
   const name = pipelineName(reach, pipeline);
-  const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
+  const names = withDelivery ? [name, pipelineName(reach, DELIVERY_STACK)] : [name];
   return [
-    ...buildStatements(reach, name),
-    ...roleStatements(reach, [name, `${name}-*`], ["codebuild", "codepipeline", "events"]),
-    ...ruleStatements(`${at("events")}:rule/${name}-*`),
+    ...buildStatements(reach, names),
+    ...roleStatements(reach, names, withDelivery ? SERVICES : PIPELINE_SERVICES),
+    ...ruleStatements(names.map((one) => `arn:aws:events:${region}:${account}:rule/${one}-*`)),
     {
-      actions: [
-        "codepipeline:CreatePipeline",
-        "codepipeline:GetPipeline",
-        "codepipeline:ListTagsForResource",
-        "codepipeline:StartPipelineExecution",
-        "codepipeline:StopPipelineExecution",
-        "codepipeline:TagResource",
-        "codepipeline:UntagResource",
-        "codepipeline:UpdatePipeline",
-      ],
-      resources: [`${at("codepipeline")}:${name}`],
+      actions: PIPELINE_CARE,
+      resources: [`arn:aws:codepipeline:${region}:${account}:${name}`],
     },
     ...lookingUp(reach),
+    ...(withDelivery ? deliveryStatements(reach) : []),
+    ...(withConnection ? connectionStatements(reach) : []),
   ];
 }
 
 /** What making a connection, and pointing a pipeline at it, takes. */
-export function connectionUpdateStatements({ account, region }: DeliveryReach): Statement[] {
+function connectionStatements({ account, region }: DeliveryReach): Statement[] {
   return [
     {
       actions: [
-        "codestar-connections:CreateConnection",
-        "codestar-connections:DeleteConnection",
         "codestar-connections:GetConnection",
         "codestar-connections:ListTagsForResource",
         "codestar-connections:PassConnection",
@@ -129,20 +202,16 @@ export function connectionUpdateStatements({ account, region }: DeliveryReach): 
       // A connection's ARN ends in an id that nobody knows before.
       resources: [`arn:aws:codestar-connections:${region}:${account}:connection/*`],
     },
+    { actions: ["codestar-connections:CreateConnection"], resources: ["*"], reason: NO_NAME },
   ];
 }
 
-/** What bringing `delivery` up to date takes. Destroying what nothing brings back (images, keys, buckets) is not among it. */
-export function deliveryUpdateStatements(reach: DeliveryReach): Statement[] {
+/** What `delivery` has beside builds, roles and rules. */
+function deliveryStatements(reach: DeliveryReach): Statement[] {
   const { project, account, region } = reach;
-  const name = pipelineName(reach, "delivery");
+  const name = pipelineName(reach, DELIVERY_STACK);
   const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
-  const own = { StringEquals: { "aws:ResourceTag/slipway:project": project } };
   return [
-    ...buildStatements(reach, name),
-    ...roleStatements(reach, [`${name}-*`], ["codebuild", "lambda"]),
-    ...ruleStatements(`${at("events")}:rule/${name}-*`),
-    ...lookingUp(reach),
     {
       actions: [
         "s3:CreateBucket",
@@ -212,7 +281,6 @@ export function deliveryUpdateStatements(reach: DeliveryReach): Statement[] {
     {
       actions: [
         "cloudwatch:DeleteAlarms",
-        "cloudwatch:DescribeAlarms",
         "cloudwatch:ListTagsForResource",
         "cloudwatch:PutMetricAlarm",
         "cloudwatch:TagResource",
@@ -244,27 +312,14 @@ export function deliveryUpdateStatements(reach: DeliveryReach): Statement[] {
       ],
     },
     {
-      actions: ["kms:CreateKey", "lambda:GetCodeSigningConfig"],
+      actions: ["cloudwatch:DescribeAlarms", "lambda:GetCodeSigningConfig"],
       resources: ["*"],
       reason: NO_NAME,
     },
     {
-      actions: [
-        "kms:CreateGrant",
-        "kms:Decrypt",
-        "kms:EnableKeyRotation",
-        "kms:Encrypt",
-        "kms:GenerateDataKey",
-        "kms:GetKeyPolicy",
-        "kms:GetKeyRotationStatus",
-        "kms:ListResourceTags",
-        "kms:PutKeyPolicy",
-        "kms:TagResource",
-        "kms:UntagResource",
-        "kms:UpdateKeyDescription",
-      ],
+      actions: ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", ...KEY_CARE],
       resources: [`${at("kms")}:key/*`],
-      conditions: own,
+      conditions: { StringEquals: { "aws:ResourceTag/slipway:project": project } },
     },
     {
       actions: ["kms:CreateAlias", "kms:UpdateAlias"],
@@ -304,7 +359,7 @@ const tokenSecretPattern = (reach: DeliveryReach) =>
   `arn:aws:secretsmanager:${reach.region}:${reach.account}:secret:${tokenSecretName(reach)}-??????`;
 
 /** CodeBuild's projects, their webhooks, report groups and logs. */
-function buildStatements({ account, region }: DeliveryReach, name: string): Statement[] {
+function buildStatements({ account, region }: DeliveryReach, names: readonly string[]): Statement[] {
   const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
   return [
     {
@@ -323,7 +378,10 @@ function buildStatements({ account, region }: DeliveryReach, name: string): Stat
         "codebuild:UpdateReportGroup",
         "codebuild:UpdateWebhook",
       ],
-      resources: [`${at("codebuild")}:project/${name}-*`, `${at("codebuild")}:report-group/${name}-*`],
+      resources: names.flatMap((name) => [
+        `${at("codebuild")}:project/${name}-*`,
+        `${at("codebuild")}:report-group/${name}-*`,
+      ]),
     },
     {
       actions: [
@@ -335,10 +393,10 @@ function buildStatements({ account, region }: DeliveryReach, name: string): Stat
         "logs:TagResource",
         "logs:UntagResource",
       ],
-      resources: [
+      resources: names.flatMap((name) => [
         `${at("logs")}:log-group:/slipway/${name}-*`,
         `${at("logs")}:log-group:/aws/lambda/${name}-*`,
-      ],
+      ]),
     },
   ];
 }
@@ -348,7 +406,11 @@ function roleStatements(
   names: readonly string[],
   services: readonly string[],
 ): Statement[] {
-  const resources = names.map((name) => `arn:aws:iam::${reach.account}:role/${name}`);
+  // The pipeline's own has its name.
+  const resources = names.flatMap((name) => [
+    `arn:aws:iam::${reach.account}:role/${name}`,
+    `arn:aws:iam::${reach.account}:role/${name}-*`,
+  ]);
   return [
     {
       actions: [
@@ -371,13 +433,13 @@ function roleStatements(
       actions: ["iam:PassRole"],
       resources,
       conditions: {
-        StringEquals: { "iam:PassedToService": services.map((service) => `${service}.amazonaws.com`) },
+        StringEquals: { "iam:PassedToService": services },
       },
     },
   ];
 }
 
-function ruleStatements(rules: string): Statement[] {
+function ruleStatements(rules: readonly string[]): Statement[] {
   return [
     {
       actions: [
@@ -391,7 +453,7 @@ function ruleStatements(rules: string): Statement[] {
         "events:TagResource",
         "events:UntagResource",
       ],
-      resources: [rules],
+      resources: rules,
     },
   ];
 }

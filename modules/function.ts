@@ -22,8 +22,11 @@ export interface FunctionProps {
   /** MiB. */
   readonly memory: number;
   readonly timeoutSeconds: number;
-  /** Executions at a time that are kept for, and allowed to, it. */
-  readonly reservedConcurrency: number;
+  /**
+   * Executions at a time that are kept for, and allowed to, it. @default - none are kept: an account that is new has so
+   * few that Lambda lets none be reserved
+   */
+  readonly reservedConcurrency?: number;
   readonly variables: Readonly<Record<string, string>>;
   /** Whether each change becomes a version of its own. @default false */
   readonly publish?: boolean;

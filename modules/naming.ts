@@ -13,6 +13,7 @@ export const NAME_LIMITS = {
   project: 150,
   reportGroup: 128,
   eventRule: 64,
+  connection: 32,
   queue: 80,
   codeDeploy: 100,
 } as const;

@@ -1,5 +1,6 @@
 import { Codepipeline } from "@cdktf/provider-aws/lib/codepipeline";
 import { Construct } from "constructs";
+import { artifactPrefix } from "../shared/names";
 import type { IBucket } from "./bucket";
 import type { BuildProject } from "./build-project";
 import { Role } from "./iam";
@@ -84,7 +85,7 @@ export class Pipeline extends Construct {
       service: "codepipeline.amazonaws.com",
       sourceAccount: props.account,
     });
-    props.artifacts.grantReadWrite(role);
+    props.artifacts.grantReadWrite(role, artifactPrefix(props.name));
     props.source.grantFetch(role);
     const steps = props.stages.flatMap((stage) => stage.steps);
     const projects = new Set(steps.flatMap((step) => ("project" in step ? step.project.arn : [])));

@@ -24,7 +24,7 @@ export interface ScheduledFunctionProps
   readonly alarmTopicArn: string;
 }
 
-/** A function of the build account that a rule runs, and nobody else: one run at a time. */
+/** A function of the build account that a rule runs, and nobody else. */
 export class ScheduledFunction extends Construct {
   /** What the function may do is granted to this. */
   readonly grantee: Grantee;
@@ -35,8 +35,6 @@ export class ScheduledFunction extends Construct {
     const { fn, role } = createFunction(this, {
       ...props,
       roleDescription: `What the function ${name} may do`,
-      // Two at once would do the same work.
-      reservedConcurrency: 1,
     });
     this.grantee = role;
 

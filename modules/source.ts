@@ -15,6 +15,8 @@ import { physicalName } from "./naming";
 
 export interface SourceProps {
   readonly project: string;
+  /** Name of the pipeline. */
+  readonly pipeline: string;
   readonly account: string;
   readonly region: string;
   readonly source: SourceSettings;
@@ -66,7 +68,7 @@ export class Source extends Construct {
       }
       case "connection": {
         this.connectionArn = new CodestarconnectionsConnection(this, "connection", {
-          name: `${props.project}-${branch}`.replace(/[^\w.-]/g, "-").slice(0, 32),
+          name: physicalName("connection", props.pipeline),
           providerType: source.host,
         }).arn;
         this.owner = "AWS";
@@ -108,7 +110,7 @@ export class Source extends Construct {
     const tokenSecret = this.tokenSecretArn!;
     const push = new BuildProject(this, "push", {
       name: physicalName("project", pipeline.name, "push"),
-      description: `Starts ${pipeline.name} when ${branch} is pushed to`,
+      description: `Starts ${pipeline.name} with each push`,
       account,
       region,
       key,
@@ -143,7 +145,7 @@ export class Source extends Construct {
     const { branch, region, account } = this.props;
     const rule = new CloudwatchEventRule(this, "pushed", {
       name: physicalName("eventRule", pipeline.name, "pushed"),
-      description: `Starts ${pipeline.name} when ${branch} of ${repository} is pushed to`,
+      description: `Starts ${pipeline.name} with each push`,
       eventPattern: JSON.stringify({
         source: ["aws.codecommit"],
         "detail-type": ["CodeCommit Repository State Change"],

@@ -29,6 +29,9 @@ export const stacksUpdatedBy = (
 /** A pipeline in CodePipeline; also begins the names of all that it has. */
 export const pipelineName = ({ project }: Project, pipeline: string) => `${project}-${pipeline}`;
 
+/** Where CodePipeline keeps a pipeline's artifacts in their bucket: below the first twenty characters of its name. */
+export const artifactPrefix = (pipeline: string) => `${pipeline.slice(0, 20)}/`;
+
 /** Whether a pipeline's branch means several. */
 export const isPattern = (branch: string) => branch.includes("*");
 

@@ -1,12 +1,7 @@
 import type { Construct } from "constructs";
 import { Bucket, type IBucket } from "../modules/bucket";
 import { BuildProject, type BuildProjectProps, type Report } from "../modules/build-project";
-import {
-  connectionUpdateStatements,
-  deliveryBoundaryArn,
-  deliveryUpdateStatements,
-  pipelineUpdateStatements,
-} from "../modules/delivery-access";
+import { deliveryBoundaryArn, updateStatements } from "../modules/delivery-access";
 import { capRoles } from "../modules/iam";
 import { ImageRepository } from "../modules/image-repository";
 import { type IKey, Key } from "../modules/key";
@@ -18,6 +13,7 @@ import { StateBucket } from "../modules/state-bucket";
 import { type ITopic, Topic } from "../modules/topic";
 import type { Approval, EnvironmentSettings, PipelineSettings } from "../settings";
 import {
+  artifactPrefix,
   DELIVERY_STACK,
   deliveryNames,
   deployRoleArn,
@@ -65,6 +61,7 @@ export class PipelineStack extends SlipwayStack {
 
     const source = new Source(this, "source", {
       project,
+      pipeline: this.name,
       account,
       region,
       key: this.key,
@@ -193,9 +190,13 @@ export class PipelineStack extends SlipwayStack {
     const { role } = update.project;
     const stacks = stacksUpdatedBy(settings, name);
     this.state.grantReadWrite(role, stacks);
-    role.allow(...pipelineUpdateStatements(settings, name));
-    if (stacks.includes(DELIVERY_STACK)) role.allow(...deliveryUpdateStatements(settings));
-    if (settings.source.provider === "connection") role.allow(...connectionUpdateStatements(settings));
+    role.allow(
+      ...updateStatements(settings, {
+        pipeline: name,
+        withDelivery: stacks.includes(DELIVERY_STACK),
+        withConnection: settings.source.provider === "connection",
+      }),
+    );
     return update;
   }
 
@@ -306,7 +307,8 @@ export class PipelineStack extends SlipwayStack {
         }),
       },
     });
-    this.artifacts.grantReadWrite(project.role);
+    // Not another pipeline's: what that deploys is in them, and nothing else is looked at before it is.
+    this.artifacts.grantReadWrite(project.role, artifactPrefix(this.name));
     return { name, project, input, besides, output, variables };
   }
 }

@@ -25,11 +25,30 @@ const own = (type: string) =>
       .map((resource) => ({ stack, ...resource })),
   );
 
-/** What Terraform fills in: the token's secret; other things only "*" is sure to match. */
-const filledIn = (resource: string) =>
-  /^\$\{(data\.)?aws_secretsmanager_secret/.test(resource)
-    ? "arn:aws:secretsmanager:eu-west-1:111111111111:secret:hello/github-token-AbCdEf"
-    : resource;
+const HERE = "eu-west-1:111111111111";
+/** ARNs of what a stack makes, by Terraform's type. */
+const ARNS: Readonly<Record<string, (name: string) => string>> = {
+  aws_cloudwatch_log_group: (name) => `arn:aws:logs:${HERE}:log-group:${name}`,
+  aws_codebuild_project: (name) => `arn:aws:codebuild:${HERE}:project/${name}`,
+  aws_codebuild_report_group: (name) => `arn:aws:codebuild:${HERE}:report-group/${name}`,
+  aws_codepipeline: (name) => `arn:aws:codepipeline:${HERE}:${name}`,
+  aws_kms_key: () => `arn:aws:kms:${HERE}:key/00000000`,
+  aws_kms_alias: () => `arn:aws:kms:${HERE}:key/00000000`,
+  aws_secretsmanager_secret: () => `arn:aws:secretsmanager:${HERE}:secret:hello/github-token-AbCdEf`,
+  aws_secretsmanager_secret_version: () => `arn:aws:secretsmanager:${HERE}:secret:hello/github-token-AbCdEf`,
+  aws_sns_topic: (name) => `arn:aws:sns:${HERE}:${name}`,
+  aws_sqs_queue: (name) => `arn:aws:sqs:${HERE}:${name}`,
+};
+
+/** A resource, with what Terraform will fill in. */
+function filledIn(stack: string, resource: string): string {
+  return resource.replace(/\$\{(data\.)?(\w+)\.([\w-]+)\.\w+\}/g, (found, data, type: string, id: string) => {
+    const properties = data ? {} : stacks[stack]!.resource[type]![id]!;
+    const arn = ARNS[type];
+    if (!arn) throw new Error(`What is ${found}?`);
+    return arn(String(properties.name ?? ""));
+  });
+}
 
 /** As IAM reads its patterns. */
 function matches(pattern: string, text: string): boolean {
@@ -40,13 +59,25 @@ function matches(pattern: string, text: string): boolean {
   return new RegExp(`^${expression}$`).test(text);
 }
 
+const denied = (action: string, resource: string) =>
+  boundary.some(
+    ({ Effect, Action, Resource, Condition }) =>
+      Effect === "Deny" &&
+      !Condition &&
+      [Action].flat().some((pattern) => matches(pattern, action)) &&
+      [Resource].flat().some((pattern) => matches(pattern, resource)),
+  );
+
 const within = (action: string, resource: string, condition: Statement["Condition"]) =>
+  !denied(action, resource) &&
   boundary.some(
     ({ Effect, Action, Resource, Condition }) =>
       Effect === "Allow" &&
       [Action].flat().some((pattern) => matches(pattern, action)) &&
       [Resource].flat().some((pattern) => matches(pattern, resource)) &&
       Object.entries(Condition?.StringEquals ?? {}).every(([key, allowed]) => {
+        // Every key of the project's carries it.
+        if (key === "aws:ResourceTag/slipway:project") return !/payroll/.test(resource);
         const asked = [condition?.StringEquals?.[key]].flat();
         return asked.every((one) => [allowed].flat().includes(one));
       }),
@@ -67,7 +98,7 @@ test("fails when a role is granted what the boundary keeps from it", () => {
         [Action].flat().flatMap((action) =>
           [Resource]
             .flat()
-            .filter((resource) => !within(action, filledIn(resource), Condition))
+            .filter((resource) => !within(action, filledIn(stack, resource), Condition))
             .map((resource) => `${stack} ${id}: ${action} on ${resource}`),
         ),
       ),
@@ -94,6 +125,15 @@ test.each<[string, string, Statement["Condition"]]>([
   ],
   ["sts:AssumeRole", "arn:aws:iam::222222222222:role/OrganizationAccountAccessRole", undefined],
   ["s3:GetObject", "arn:aws:s3:::payroll/january", undefined],
+  ["s3:PutObject", "arn:aws:s3:::hello-state-111111111111-eu-west-1/bootstrap.tfstate", undefined],
+  ["s3:PutObject", "arn:aws:s3:::hello-state-111111111111-eu-west-1/access-prod.tfstate", undefined],
+  ["s3:PutBucketPolicy", "arn:aws:s3:::hello-state-111111111111-eu-west-1", undefined],
+  ["kms:ScheduleKeyDeletion", "arn:aws:kms:eu-west-1:111111111111:key/00000000", undefined],
+  ["kms:Decrypt", "arn:aws:kms:eu-west-1:111111111111:key/payroll", undefined],
+  ["lambda:UpdateFunctionCode", "arn:aws:lambda:eu-west-1:111111111111:function:payroll", undefined],
+  ["codebuild:UpdateProject", "arn:aws:codebuild:eu-west-1:111111111111:project/payroll", undefined],
+  ["codepipeline:PutApprovalResult", "arn:aws:codepipeline:eu-west-1:111111111111:hello-main", undefined],
+  ["ecr:PutImage", "arn:aws:ecr:eu-west-1:111111111111:repository/payroll/web", undefined],
   [
     "secretsmanager:GetSecretValue",
     "arn:aws:secretsmanager:eu-west-1:111111111111:secret:payroll-AbCdEf",
@@ -104,7 +144,7 @@ test.each<[string, string, Statement["Condition"]]>([
 });
 
 test("fails when the roles of an environment in the build account can be touched", () => {
-  expect(boundary.filter(({ Effect }) => Effect === "Deny")).toEqual([
+  expect(boundary.filter(({ Effect, Condition }) => Effect === "Deny" && Condition)).toEqual([
     {
       Effect: "Deny",
       Action: "iam:*",

@@ -16,9 +16,25 @@ const list = (value: string | readonly string[] | undefined) => (value === undef
 
 let stacks: [string, SynthesizedStack][];
 let policies: Policy[];
+/** With another source. */
+let elsewhere: Policy[];
+
+/** The example settings, changed. */
+function settingsFile(change: (text: string) => string): string {
+  const file = join(mkdtempSync(join(tmpdir(), "slipway-settings-")), "terraform.tfvars");
+  writeFileSync(file, change(exampleText()));
+  return file;
+}
+
 beforeAll(async () => {
   stacks = Object.entries(await synthesizeFile());
   policies = stacks.flatMap(([name, content]) => policiesOf(name, content));
+  const connected = await synthesizeFile(
+    settingsFile((text) =>
+      text.replace(/\ngit = \{[^}]*\}/, '\ngit = { provider = "connection", repository = "acme/hello" }'),
+    ),
+  );
+  elsewhere = Object.entries(connected).flatMap(([name, content]) => policiesOf(name, content));
 });
 
 test("reads the policies that are there", () => {
@@ -29,14 +45,19 @@ test("fails when a stack gives more than the rules of the scan let it", () => {
   expect(stacks.flatMap(([name, content]) => iamFindings(name, content))).toEqual([]);
 });
 
-test("fails when the longest names that the settings take make a policy larger than IAM takes", async () => {
+test.each([
+  'git = { provider = "github-token", repository = "acme/hello" }',
+  'git = { provider = "connection", repository = "acme/hello" }',
+  'git = { provider = "codecommit", repository = "hello" }',
+])("fails when the longest names that the settings take make a policy larger than IAM takes: %s", async (git) => {
   const long = (name: string, length: number) => name.repeat(length).slice(0, length);
-  const file = join(mkdtempSync(join(tmpdir(), "slipway-settings-")), "terraform.tfvars");
-  const text = ["dev", "prod", "main", "web"].reduce(
-    (changed, name) => changed.replace(new RegExp(`\\b${name}\\b`, "g"), long(name, 16)),
-    exampleText(),
+  const file = settingsFile((text) =>
+    ["dev", "prod", "main", "web"]
+      .reduce((changed, name) => changed.replace(new RegExp(`\\b${name}\\b`, "g"), long(name, 16)), text)
+      .replace('project = "hello"', `project = "${long("hello", 20)}"`)
+      .replace('region = "eu-west-1"', 'region = "ap-southeast-1"')
+      .replace(/\ngit = \{[^}]*\}/, `\n${git}`),
   );
-  writeFileSync(file, text.replace('project = "hello"', `project = "${long("hello", 20)}"`));
   const largest = Object.entries(await synthesizeFile(file));
   expect(largest.flatMap(([name, content]) => iamFindings(name, content))).toEqual([]);
 });
@@ -50,7 +71,7 @@ describe("fails when an exception is listed that nobody needs any more:", () => 
   });
 
   test.each(Object.keys(WITHOUT_RESOURCE))("%s", (action) => {
-    const needed = policies
+    const needed = [...policies, ...elsewhere]
       .flatMap(({ statements }) => statements)
       .some(({ Action, Resource }) => list(Resource).includes("*") && list(Action).includes(action));
     expect(needed).toBe(true);

@@ -74,6 +74,20 @@ describe.each([
       expect([own, trusts(environment, role, `${BUILD}/${own}`)]).toEqual([own, meant.includes(own)]);
   });
 
+  test("fail when another pipeline could make a role that they let in", () => {
+    for (const kind of ["deploy", "plan", "verify"])
+      for (const made of [
+        "develop-apply",
+        "develop-plan",
+        "develop-verify",
+        "main-apply-x",
+        "delivery-plan-x",
+      ])
+        expect(
+          trusts(environment, `hello-${environment}-${kind}`, `${BUILD}/hello-${made}-${environment}`),
+        ).toBe(false);
+  });
+
   test("leave it to the build account which people may take them on", () => {
     expect(trusts(environment, `hello-${environment}-deploy`, `${BUILD}/Administrator`)).toBe(true);
     expect(trusts(environment, `hello-${environment}-deploy`, "arn:aws:iam::111111111111:user/jane")).toBe(

@@ -64,7 +64,6 @@ test("runs once at a time, on the current runtime, traced, its environment encry
     function_name: "hello-tidy",
     runtime: "nodejs22.x",
     architectures: ["arm64"],
-    reserved_concurrent_executions: 1,
     memory_size: 512,
     timeout: 900,
     environment: { variables: { BUCKET: "hello" } },

@@ -271,6 +271,19 @@ test("gives each environment's actions roles of their own: the plan's reads, the
   for (const project of ["install_", "lint_", "test_", "synth_"]) expect(allowed(project)).toEqual([]);
 });
 
+test("reads and writes its own artifacts, and no other pipeline's: what that deploys is in them", async () => {
+  const stack = await pipelineStack([["dev"], ["prod"]]);
+  const objects = resourcesOf(stack)
+    .filter(({ type }) => type === "aws_iam_role_policy")
+    .flatMap(({ properties }) => statements(properties))
+    .flatMap(({ Resource }) => [Resource].flat() as string[])
+    .filter((resource) => /:hello-artifacts-[^/]*\//.test(resource));
+  const bucket = "arn:aws:s3:::hello-artifacts-111111111111-eu-west-1";
+  expect(new Set(objects)).toEqual(
+    new Set([`${bucket}/hello-main/*`, `${bucket}/cache/hello-main-install/*`]),
+  );
+});
+
 describe("the update", () => {
   const two = async () => {
     const settings = await exampleSettings();
@@ -435,6 +448,7 @@ describe("fails at synth", () => {
       const artifacts = new Bucket(scope, "artifacts", { name: "artifacts", key });
       const source = new Source(scope, "source", {
         project: "hello",
+        pipeline: "p",
         account: "111111111111",
         region: "eu-west-1",
         branch: "main",

@@ -132,7 +132,10 @@ describe("one pipeline an environment, instead of one that promotes through all"
   test("changes terraform.tfvars alone, and no resource of an environment", () => {
     for (const environment of ["dev", "staging", "prod"]) {
       expect(resources(three[environment])).toEqual(resources(one[environment]));
-      expect(resources(three[`access-${environment}`])).toEqual(resources(one[`access-${environment}`]));
+      // Whom the way in is for is told there, by name.
+      const access = (stacks: Record<string, SynthesizedStack>) =>
+        resources(stacks[`access-${environment}`]).filter((text) => !text.includes('"type":"aws_iam_role",'));
+      expect(access(three)).toEqual(access(one));
     }
     expect(Object.keys(three).filter((name) => name.startsWith("pipeline-"))).toEqual([
       "pipeline-develop",

@@ -166,17 +166,25 @@ test("goes on to update where a newer revision came between", async () => {
 });
 
 test.each([
-  "aws_ecr_repository.images-web",
-  "aws_kms_key.key",
-  "aws_s3_bucket.artifacts",
-])("does not destroy by itself what nothing brings back: %s", async (address) => {
-  terraform.plans("delivery", [...UPDATE, { address, actions: ["delete"] }]);
-  const { exitCode, stderr } = await update(["develop"]);
-  expect({ exitCode, stderr }).toEqual({
-    exitCode: 1,
-    stderr: expect.stringMatching(new RegExp(`${address}.*npx cdktf deploy delivery`)),
+  ["aws_ecr_repository.images-web", ["delete"]],
+  ["aws_kms_key.key", ["delete"]],
+  ["aws_s3_bucket.artifacts", ["delete", "create"]],
+  ["aws_codestarconnections_connection.source", ["create", "delete"]],
+])("leaves alone, and says so, what it would destroy and nothing brings back: %s", async (address, actions) => {
+  terraform.plans("delivery", [...UPDATE, { address, actions }]);
+  const { exitCode, stdout } = await update(["develop"]);
+  expect({ exitCode, stdout }).toEqual({
+    exitCode: 0,
+    stdout: expect.stringMatching(new RegExp(`left as it is.*${address}.*npx cdktf deploy delivery`)),
   });
   expect(terraform.asked.filter((line) => /apply/.test(line))).toEqual([]);
+  expect(codepipeline.calls).toEqual([]);
+});
+
+test("initializes one stack after the other: they share the folder that providers are unpacked into", async () => {
+  await update(["develop"]);
+  const inits = terraform.asked.filter((line) => line.endsWith(": init"));
+  expect(inits).toEqual(["delivery: init", "pipeline-develop: init"]);
 });
 
 test("fails when the apply fails, and starts nothing; the next execution goes on from there", async () => {

@@ -13,8 +13,16 @@ import { Stack, wordsOf } from "../stack";
 import { stackFolder } from "./environment";
 import { planAndReview, type ReviewedPlan } from "./reviewed-plan";
 
-/** What these hold is gone for good, and an environment that is not deployed yet may still use it. */
-const NEVER_DESTROYED = new Set(["aws_ecr_repository", "aws_kms_key", "aws_s3_bucket"]);
+/**
+ * What these hold is gone for good, and an environment that is not deployed yet may still use it; and a new connection
+ * waits for somebody's handshake.
+ */
+const NEVER_DESTROYED = new Set([
+  "aws_codestarconnections_connection",
+  "aws_ecr_repository",
+  "aws_kms_key",
+  "aws_s3_bucket",
+]);
 
 /** CodePipeline may be busy with the change that was just made. */
 const STARTS = { attempts: 6, secondsBetween: 10 } as const;
@@ -32,7 +40,8 @@ runCommand(async () => {
       `There is no pipeline ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.pipelines).join(", ")}. To remove a pipeline, destroy its stack: npx cdktf destroy pipeline-<name>`,
     );
   const execution = executionOf(process.env);
-  const stacks = stacksUpdatedBy(settings, name).map((stack) => new Planned(stack));
+  const stacks: Planned[] = [];
+  for (const stack of stacksUpdatedBy(settings, name)) stacks.push(await Planned.begin(stack));
   let changed = false;
   for (const stack of stacks) {
     // It may read what was applied a moment ago.
@@ -71,14 +80,22 @@ function executionOf({
 
 /** A stack whose plan is on its way, beside those of others: most often nothing is to be done. */
 class Planned {
-  readonly stack: Stack;
   plan: Promise<ReviewedPlan>;
 
-  constructor(readonly name: string) {
-    this.stack = new Stack(stackFolder(name));
-    this.plan = planAndReview(this.stack, name);
+  private constructor(
+    readonly name: string,
+    readonly stack: Stack,
+  ) {
+    this.plan = planAndReview(stack, name);
     // Whoever awaits it is told.
     this.plan.catch(() => {});
+  }
+
+  static async begin(name: string): Promise<Planned> {
+    const stack = new Stack(stackFolder(name));
+    // One after the other: they unpack the provider into one place, which Terraform does not lock.
+    await stack.initialize();
+    return new Planned(name, stack);
   }
 
   planAnew(): void {
@@ -104,7 +121,13 @@ async function bringUpToDate({ name, stack, plan }: Planned, isSettled: boolean)
     throw new UserError(
       `${name} was brought up to date to this revision a moment ago, and its plan above is not empty again. Nothing was applied. If somebody changed it meanwhile, release the change once more; if not, what changes each time is in the plan.`,
     );
-  checkDestroys(name, reviewed);
+  const kept = neverDestroyed(reviewed);
+  if (kept.length) {
+    console.log(
+      `${name} is left as it is: the pipeline does not destroy by itself what nothing brings back: ${kept.join(", ")}. Once no environment uses it any more, deploy it yourself: npx cdktf deploy ${name}`,
+    );
+    return false;
+  }
   const result = await stack.apply(file, { onLine: (line) => console.log(line) });
   if (result.exitCode !== 0)
     throw new UserError(
@@ -113,16 +136,12 @@ async function bringUpToDate({ name, stack, plan }: Planned, isSettled: boolean)
   return changes;
 }
 
-/** @throws UserError where the plan destroys what nothing brings back */
-function checkDestroys(name: string, { plans }: Review): void {
-  const destroyed = plans
+/** Addresses of what a plan destroys and nothing brings back. */
+const neverDestroyed = ({ plans }: Review): string[] =>
+  plans
     .flatMap(({ resources }) => resources)
-    .filter(({ type, kind }) => NEVER_DESTROYED.has(type) && kindIsDestructive(kind));
-  if (destroyed.length)
-    throw new UserError(
-      `The pipeline does not destroy by itself what nothing brings back: ${destroyed.map(({ address }) => address).join(", ")}. Nothing of ${name} was applied. If it may go, deploy it yourself: npx cdktf deploy ${name}`,
-    );
-}
+    .filter(({ type, kind }) => NEVER_DESTROYED.has(type) && kindIsDestructive(kind))
+    .map(({ address }) => address);
 
 /**
  * Starts the pipeline as it is now, and ends the execution that runs this.

@@ -18,6 +18,7 @@ export const EVERY_RESOURCE: Readonly<Record<string, string>> = {
 /** Actions that anybody may be allowed on every resource, because there is no narrower one. */
 export const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
   "cloudwatch:DescribeAlarms": "describes all",
+  "codestar-connections:CreateConnection": "makes what has no name yet",
   "ecr:GetAuthorizationToken": "is about the registry",
   "elasticloadbalancing:DescribeListeners": "describes all",
   "elasticloadbalancing:DescribeRules": "describes all",
