@@ -25,10 +25,10 @@ export function summarize(
   outputs: Record<string, string>,
 ): StackSummary {
   const environment = settings.environments[name.replace(/^access-/, "")];
-  const addresses = Object.entries(outputs).flatMap(([output, value]) => {
-    if (output.startsWith("warning_")) return [["warning", value] as const];
+  const addresses = Object.entries(outputs).flatMap(([output, value]): [string, string][] => {
+    if (output.startsWith("warning_")) return [["warning", value]];
     const [, kind, thing] = /^(service|function)_(.+)_url$/.exec(output) ?? [];
-    return kind ? [[`${kind} ${thing}`, value] as const] : [];
+    return kind ? [[`${kind} ${thing}`, value]] : [];
   });
   return {
     name,
