@@ -51,8 +51,9 @@ const project = (displayName, testMatch) => ({
   modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/.slipway"],
 });
 
-// "unit" needs nothing but Node; "real" runs Terraform, the AWS provider and Local AWS; "acceptance" is run by
-// `npm run verify` against a deployed environment, with what of the caller's set-up leads there.
+// "unit" needs nothing but Node. Nor does "command", which runs commands as their users do, each as a process of its own.
+// "real" runs Terraform, the AWS provider and Local AWS. "acceptance" is run by `npm run verify` against a deployed
+// environment, with what of the caller's set-up leads there.
 module.exports = {
   // By itself jest leaves a core alone, which on two is half of them.
   maxWorkers: "100%",
@@ -64,6 +65,7 @@ module.exports = {
   coverageReporters: ["text-summary", "clover"],
   projects: [
     project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),
+    project("command", ["<rootDir>/__tests__/**/*.command.ts"]),
     project("real", ["<rootDir>/__tests__/**/*.real.ts"]),
     {
       ...project("acceptance", ["<rootDir>/__tests__/acceptance/environment/**/*.check.ts"]),

@@ -21,6 +21,7 @@ const steps = [
   ["biome", "check", "."],
   ["tsc", "--noEmit"],
   jest("unit", "--ci"),
+  jest("command", "--ci"),
   // One after the other: each has a Local AWS and Terraform of its own, and they are not small.
   jest("real", "--ci", "--runInBand"),
 ];
@@ -37,7 +38,7 @@ for (const [command, ...args] of steps) {
 }
 
 const counts = { passed: 0, failed: 0 };
-for (const project of ["unit", "real"]) {
+for (const project of ["unit", "command", "real"]) {
   try {
     const { numPassedTests, numFailedTests } = JSON.parse(
       readFileSync(join(results, `${project}.json`), "utf8"),
