@@ -53,8 +53,16 @@ test("every stack deploys to Local AWS, in three accounts, and plans empty", () 
   expect(output).toMatch(/bootstrap +111111111111 +[1-9]/);
   expect(output).toMatch(/pipeline-main +111111111111 +[1-9]/);
   expect(output).toMatch(/service web: http:\/\/\S+/);
-  expect(output).toMatch(/function hello: https:\/\/\S+/);
   expect(output).toMatch(/every one must be empty \(7 are\)/);
+});
+
+test("a deployed function runs, and asks for IAM at its address", async () => {
+  const [, address] = /function hello: (\S+)/.exec(output) ?? [];
+  expect((await fetch(address!)).status).toBe(403);
+  const headers = {
+    authorization: `AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=${"0".repeat(64)}`,
+  };
+  expect((await fetch(address!, { headers })).status).toBe(200);
 });
 
 describe("a pull request", () => {
