@@ -8,7 +8,7 @@ import {
   tokenSecretName,
 } from "../shared/names";
 import { policyArn } from "./arns";
-import type { Statement } from "./iam";
+import { GIVING_RIGHTS, KEEPING_ROLES, type Statement } from "./iam";
 import { KEY_USE } from "./key";
 
 /** The build account, as the roles of `delivery` and the pipelines see it. */
@@ -94,9 +94,9 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
       resources: [`${at("secretsmanager")}:secret:${project}/*`],
     },
     { actions: ["sts:AssumeRole"], resources: [`arn:aws:iam::*:role/${project}-*`] },
-    { actions: ["iam:Get*", "iam:List*", ...CHANGING_ROLES], resources: roles },
+    { actions: ["iam:Get*", "iam:List*", ...KEEPING_ROLES], resources: roles },
     {
-      actions: CAPPED,
+      actions: GIVING_RIGHTS,
       resources: roles,
       conditions: { StringEquals: { "iam:PermissionsBoundary": deliveryBoundaryArn(reach) } },
     },
@@ -120,18 +120,6 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
     },
   ];
 }
-
-/** What gives a role rights: only within the boundary. */
-const CAPPED = ["iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
-const CHANGING_ROLES = [
-  "iam:DeleteRole",
-  "iam:DeleteRolePolicy",
-  "iam:TagRole",
-  "iam:UntagRole",
-  "iam:UpdateAssumeRolePolicy",
-  "iam:UpdateRole",
-  "iam:UpdateRoleDescription",
-];
 
 /** What keeping a pipeline takes, and starting it anew, but for deleting it. */
 const PIPELINE_CARE = [
@@ -420,12 +408,12 @@ function roleStatements(
         "iam:ListInstanceProfilesForRole",
         "iam:ListRolePolicies",
         "iam:ListRoleTags",
-        ...CHANGING_ROLES,
+        ...KEEPING_ROLES,
       ],
       resources,
     },
     {
-      actions: CAPPED,
+      actions: GIVING_RIGHTS,
       resources,
       conditions: { StringEquals: { "iam:PermissionsBoundary": deliveryBoundaryArn(reach) } },
     },

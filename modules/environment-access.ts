@@ -1,7 +1,7 @@
 import { accessNames, LIVE_ALIAS } from "../shared/names";
 import { environmentPrefix, policyArn, roleArn } from "./arns";
 import { validationRecord } from "./domain";
-import type { Statement } from "./iam";
+import { GIVING_RIGHTS, KEEPING_ROLES, type Statement } from "./iam";
 import { KEY_USE } from "./key";
 
 /** What the roles of an environment are for, and where their rights end. */
@@ -295,20 +295,12 @@ export function writeStatements(reach: Reach): Statement[] {
     },
     {
       // A role made here can never do more than the boundary lets it.
-      actions: ["iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"],
+      actions: GIVING_RIGHTS,
       resources: roles,
       conditions: { StringEquals: { "iam:PermissionsBoundary": boundary } },
     },
     {
-      actions: [
-        "iam:DeleteRole",
-        "iam:DeleteRolePolicy",
-        "iam:TagRole",
-        "iam:UntagRole",
-        "iam:UpdateAssumeRolePolicy",
-        "iam:UpdateRole",
-        "iam:UpdateRoleDescription",
-      ],
+      actions: KEEPING_ROLES,
       resources: roles,
     },
     {

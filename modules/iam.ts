@@ -22,6 +22,20 @@ export interface Statement {
 /** Why a policy on a resource may say "*": there it means the resource that carries the policy. */
 export const ITSELF = "A resource policy's * is the resource that carries it.";
 
+/** What gives a role rights: let nobody do it but within a boundary. */
+export const GIVING_RIGHTS = ["iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"];
+
+/** What else keeping a role takes. */
+export const KEEPING_ROLES = [
+  "iam:DeleteRole",
+  "iam:DeleteRolePolicy",
+  "iam:TagRole",
+  "iam:UntagRole",
+  "iam:UpdateAssumeRolePolicy",
+  "iam:UpdateRole",
+  "iam:UpdateRoleDescription",
+];
+
 const oneOrMany = (values: readonly string[]) => (values.length === 1 ? values[0] : values);
 
 /**
