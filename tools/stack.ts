@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { type RunOptions, type RunResult, run } from "./cdktf";
-import { terraform } from "./toolchain";
+import { terraform, withoutFrame } from "./toolchain";
 
 /** What came of planning a stack: a plan, a failure, or both where Terraform failed on its way. */
 export interface StackPlan {
@@ -108,6 +108,6 @@ const providerRole = (role: string | undefined) => (role ? [`-var=provider_role_
 
 /** What a command says of its failure, without the frame that Terraform draws around it. */
 export function wordsOf({ stderr, output, exitCode }: RunResult): string {
-  const said = (stderr.trim() || output.trim()).replace(/^[╷│╵] ?/gm, "").trim();
+  const said = withoutFrame(stderr.trim() || output.trim());
   return said || `It ended with exit code ${exitCode}, and said nothing.`;
 }

@@ -7,7 +7,7 @@ import { terraform } from "./terraform";
 // What the commands of this project run: found on the machine where it fits, else brought along.
 export { fetchProvider, PROVIDER_VERSION, providerMirror } from "./mirror";
 export { motoServer } from "./moto";
-export { type Terraform, terraform } from "./terraform";
+export { type Terraform, terraform, withoutFrame } from "./terraform";
 
 /**
  * Environment for `cdktf` and Terraform: the Terraform that fits, quiet, and the provider from a mirror if there is

@@ -12,7 +12,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { projectRoot, UserError } from "../project";
-import { platformName, terraform } from "./terraform";
+import { platformName, terraform, withoutFrame } from "./terraform";
 
 /** The version that the provider's package is made for. */
 export const PROVIDER_VERSION = "5.100.0";
@@ -88,9 +88,7 @@ export async function fetchProvider(): Promise<string> {
       },
     );
     if (failed || !holdsProvider(part)) {
-      const words = String(all ?? "")
-        .replace(/^[╷│╵] ?/gm, "")
-        .trim();
+      const words = withoutFrame(String(all ?? ""));
       throw new UserError(
         `The AWS provider ${PROVIDER_VERSION} could not be fetched from ${HOST}:
 ${words || "Terraform said nothing."}

@@ -38,6 +38,9 @@ export interface TerraformOptions {
   readonly checksums?: Readonly<Record<string, string>>;
 }
 
+/** What Terraform says, without the frame that it draws around errors. */
+export const withoutFrame = (words: string) => words.replace(/^[╷│╵] ?/gm, "").trim();
+
 /** Whether a version has what the stacks use. */
 export function fits(version: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
