@@ -15,11 +15,11 @@ import {
 } from "@aws-sdk/client-codebuild";
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
-import { execa } from "execa";
 import { unzipSync, zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
-import { motoServer, terraform, terraformEnvironment } from "../../../tools/toolchain";
+import { motoServer } from "../../../tools/toolchain";
 import { ROOT } from "../../support/settings";
+import { terraformIn } from "../../support/terraform";
 
 jest.setTimeout(5 * 60_000);
 
@@ -33,6 +33,7 @@ let aws: LocalAws;
 let codebuild: CodeBuildClient;
 let s3: S3Client;
 let folder: string;
+let runTerraform: Awaited<ReturnType<typeof terraformIn>>;
 beforeAll(async () => {
   aws = await startLocalAws({ account: BUILD, motoServer: await motoServer() });
   const { endpoint } = aws;
@@ -40,6 +41,7 @@ beforeAll(async () => {
   s3 = new S3Client({ endpoint, region, credentials: local, forcePathStyle: true });
   folder = mkdtempSync(join(tmpdir(), "slipway-builds-"));
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/builds"), folder, { recursive: true });
+  runTerraform = await terraformIn(folder, endpoint);
   await runTerraform("init", "-input=false");
   await runTerraform("apply", "-auto-approve", "-input=false");
 });
@@ -49,17 +51,6 @@ afterAll(async () => {
   await aws.stop();
   rmSync(folder, { recursive: true });
 });
-
-async function runTerraform(...args: string[]) {
-  const { path } = await terraform();
-  const env = {
-    ...(await terraformEnvironment()),
-    AWS_ENDPOINT_URL: aws.endpoint,
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
-  };
-  return execa(path, [...args, "-no-color"], { cwd: folder, env });
-}
 
 async function startBuild(client: CodeBuildClient, input: StartBuildCommandInput): Promise<string> {
   const { build } = await client.send(new StartBuildCommand(input));

@@ -23,13 +23,13 @@ import {
 } from "@aws-sdk/client-lambda";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
-import { execa } from "execa";
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { ask, type Caller, call } from "../../../tools/local-aws/functions/client";
 import { Functions, readFunctionName } from "../../../tools/local-aws/functions/functions";
-import { motoServer, terraform, terraformEnvironment } from "../../../tools/toolchain";
+import { motoServer } from "../../../tools/toolchain";
 import { ROOT } from "../../support/settings";
+import { terraformIn } from "../../support/terraform";
 import { lives, until } from "./functions-bed";
 
 jest.setTimeout(5 * 60_000);
@@ -238,14 +238,7 @@ test("an event that fails for good goes to the function's queue, or to its topic
 
 test("a function by Terraform has its addresses, and a plan right after an apply is empty", async () => {
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/functions"), folder, { recursive: true });
-  const { path } = await terraform();
-  const env = {
-    ...(await terraformEnvironment()),
-    AWS_ENDPOINT_URL: aws.endpoint,
-    AWS_ACCESS_KEY_ID: "local",
-    AWS_SECRET_ACCESS_KEY: "local",
-  };
-  const run = (...args: string[]) => execa(path, [...args, "-no-color"], { cwd: folder, env });
+  const run = await terraformIn(folder, aws.endpoint);
   const archive = (word: string) => {
     const file = join(folder, `${word}.zip`);
     const code = `exports.handler = async (event) => {
