@@ -1,0 +1,47 @@
+/**
+ * What an environment's stack puts out as `releases`, in JSON: all that a release needs to know, so that it follows
+ * what was approved and deployed.
+ */
+export interface Releases {
+  /** Name of the ECS cluster. */
+  readonly cluster: string;
+  readonly services: Readonly<Record<string, ServiceRelease>>;
+  readonly functions: Readonly<Record<string, FunctionRelease>>;
+}
+
+/** One of CodeDeploy's deployment groups. */
+interface DeploymentGroup {
+  readonly application: string;
+  readonly group: string;
+  /** Name of the function that CodeDeploy asks before traffic moves, and after. */
+  readonly check: string;
+  /** Names of the alarms that bring the old version back. */
+  readonly alarms: readonly string[];
+}
+
+export interface ServiceRelease extends DeploymentGroup {
+  /** Name of the ECS service. */
+  readonly service: string;
+  /** As RegisterTaskDefinition takes it, but for the service's own container's image. */
+  readonly taskDefinition: TaskDefinition;
+  /** Name of the service's own container. */
+  readonly container: string;
+  readonly port: number;
+  readonly subnets: readonly string[];
+  readonly securityGroups: readonly string[];
+}
+
+export interface TaskDefinition {
+  readonly family: string;
+  readonly containerDefinitions: readonly ({ readonly name: string } & Readonly<Record<string, unknown>>)[];
+  readonly [setting: string]: unknown;
+}
+
+export interface FunctionRelease extends DeploymentGroup {
+  /** Name of the function. */
+  readonly function: string;
+  readonly alias: string;
+}
+
+/** Name of the variable that tells a release the image of a service, by its digest. */
+export const imageVariable = (service: string) => `IMAGE_${service.toUpperCase().replaceAll("-", "_")}`;
