@@ -1,3 +1,4 @@
+import type { Check } from "../shared/checks";
 import { overlap } from "./cidr";
 import { isMap } from "./hcl";
 import { nearest, type Path, type Problems, print, printAll } from "./problems";
@@ -118,10 +119,38 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     }
   }
 
+  checkNames(names, problems);
   const environments = Object.values(settings.environments);
   checkRanges(environments, file, problems);
   checkDomains(environments, file, problems);
-  for (const environment of environments) checkServices(environment, file, problems);
+  for (const environment of environments) {
+    checkServices(environment, file, problems);
+    checkFunctions(environment, file, problems);
+  }
+}
+
+/** Names in AWS are made of these by a word at their end: such a word in a name of the file can make two of them one. */
+function checkNames(
+  { services, functions }: Readonly<Record<"services" | "functions", readonly string[]>>,
+  problems: Problems,
+): void {
+  const refuse = (kind: "services" | "functions", name: string, owner: string) => {
+    if (!(kind === "services" ? services : functions).includes(name)) return;
+    problems.add([kind, name], {
+      given: print(name),
+      what: `${owner} has things in AWS of the same name.`,
+      allowed: "a name that is not another's with -blue, -green, -function or -service-check behind it",
+      mend: "Rename one of them.",
+    });
+  };
+  for (const name of services) {
+    // Alarms of its target groups, and a function's.
+    for (const colour of ["blue", "green"]) refuse("functions", `${name}-${colour}`, `The service ${name}`);
+    // Security groups.
+    refuse("services", `${name}-service-check`, `The service ${name}`);
+  }
+  // Applications and roles of CodeDeploy.
+  for (const name of functions) refuse("services", `${name}-function`, `The function ${name}`);
 }
 
 function checkRanges(environments: readonly EnvironmentSettings[], file: Sound, problems: Problems): void {
@@ -201,21 +230,77 @@ function freeRange(environments: readonly EnvironmentSettings[]): string {
   );
 }
 
+/** Where an environment's value of a field of a service or function was, or would be, written. */
+function placesOf(kind: "services" | "functions", environment: string, file: Sound) {
+  const own = file.environments?.[environment]?.[kind] ?? {};
+  return (name: string, ...fields: readonly string[]): Path => {
+    const overrides: object = own[name] ?? {};
+    const overriding = fields.find((field) => Object.hasOwn(overrides, field));
+    if (overriding) return ["environments", environment, kind, name, overriding];
+    const base: object = file[kind]?.[name] ?? {};
+    return [kind, name, fields.find((field) => Object.hasOwn(base, field)) ?? fields[0]!];
+  };
+}
+
+/** Lambda takes 4 KB of variables, and some of them are others. */
+const MOST_OF_CHECKS = 3000;
+
+function checkSize(checks: readonly Check[], path: Path, problems: Problems): void {
+  const size = Buffer.byteLength(JSON.stringify(checks));
+  if (size <= MOST_OF_CHECKS) return;
+  problems.add(path, {
+    given: `${size} bytes`,
+    what: `As JSON, all its checks together have ${size} bytes; they travel in a variable of a function, which has 4 KB for all.`,
+    allowed: `${MOST_OF_CHECKS} bytes`,
+    mend: "Take checks out, or shorten what they send and look for.",
+  });
+}
+
+/** Checks the functions as one environment runs them. */
+function checkFunctions(environment: EnvironmentSettings, file: Sound, problems: Problems): void {
+  const written = placesOf("functions", environment.name, file);
+  for (const [name, { front, access, timeoutSeconds, slowMilliseconds, checks }] of Object.entries(
+    environment.functions,
+  )) {
+    if (access === "public" && front !== "http-api")
+      problems.add(
+        written(name, "access"),
+        {
+          given: print(access),
+          what:
+            front === "none"
+              ? "It has no address that the public could call."
+              : "An address of its own has no limit of calls, and Lambda lets in everybody's functions and roles with it.",
+          allowed: 'access = "public" with front = "http-api"',
+          mend: 'Write front = "http-api", or take access out.',
+        },
+        [written(name, "front")],
+      );
+    if (slowMilliseconds > timeoutSeconds * 1000)
+      problems.add(
+        written(name, "slow_ms"),
+        {
+          given: `slow_ms ${slowMilliseconds}, timeout_seconds ${timeoutSeconds}`,
+          what: `slow_ms = ${slowMilliseconds} is more than timeout_seconds = ${timeoutSeconds}: no call takes so long.`,
+          allowed: `at most ${timeoutSeconds * 1000}`,
+          mend: "Lower slow_ms, or leave it out: it is four fifths of the timeout then.",
+        },
+        [written(name, "timeout_seconds")],
+      );
+    checkSize(checks, written(name, "checks"), problems);
+  }
+}
+
+/** Values that a listener rule compares, of hosts and paths together. */
+const MOST_CONDITIONS = 5;
+
 /** Checks the services as one environment runs them. */
 function checkServices(environment: EnvironmentSettings, file: Sound, problems: Problems): void {
-  const own = file.environments?.[environment.name]?.services ?? {};
-  /** Where the environment's value of a field was, or would be, written. */
-  const written = (service: string, ...fields: string[]): Path => {
-    const overrides: object = own[service] ?? {};
-    const overriding = fields.find((field) => Object.hasOwn(overrides, field));
-    if (overriding) return ["environments", environment.name, "services", service, overriding];
-    const base: object = file.services?.[service] ?? {};
-    return ["services", service, fields.find((field) => Object.hasOwn(base, field)) ?? fields[0]!];
-  };
+  const written = placesOf("services", environment.name, file);
   const owners = new Map<string, string>();
 
   for (const [name, service] of Object.entries(environment.services)) {
-    const { cpu, memory, minCount, maxCount, paths } = service;
+    const { cpu, memory, minCount, maxCount, paths, hosts, checks, variables, secrets } = service;
     const possible = FARGATE_MEMORY[cpu] ?? [];
     if (!possible.includes(memory)) {
       const [least, more] = [possible[0]!, possible[1]! - possible[0]!];
@@ -250,26 +335,82 @@ function checkServices(environment: EnvironmentSettings, file: Sound, problems: 
     if (paths.length === 0) {
       problems.add(["services", name, "paths"], {
         what: "It is missing: several services share one load balancer, which must tell their requests apart.",
-        allowed: 'path patterns that no other service has, as ["/api/*"]',
+        allowed: 'path patterns that no other service has, as ["/api/*"]; or hosts of its own',
         mend: `Add it: paths = ["/${name}/*"]`,
       });
     }
-    for (const pattern of new Set(paths)) {
-      const owner = owners.get(pattern);
-      owners.set(pattern, name);
-      if (owner === undefined) continue;
+    if (paths.length + hosts.length > MOST_CONDITIONS)
       problems.add(
-        written(name, "paths"),
+        written(name, "hosts"),
         {
-          given: print(pattern),
-          what: `${owner} has ${print(pattern)} too; the load balancer would never ask ${name}.`,
-          allowed: "path patterns that no other service has",
-          mend: `Give ${name} paths of its own, for example ["/${name}/*"].`,
+          given: `${hosts.length} hosts, ${paths.length} paths`,
+          what: `hosts has ${hosts.length} and paths ${paths.length}; a rule of the load balancer compares ${MOST_CONDITIONS} in all.`,
+          allowed: `at most ${MOST_CONDITIONS} together`,
+          mend: "Take some out; patterns of paths can be joined with * and ?.",
         },
-        [written(owner, "paths")],
+        [written(name, "paths")],
       );
+    checkHosts(name, hosts, environment, written(name, "hosts"), problems);
+    checkSize(checks, written(name, "checks"), problems);
+    for (const variable of Object.keys(secrets).filter((key) => Object.hasOwn(variables, key))) {
+      const own = file.environments?.[environment.name]?.services?.[name]?.secrets ?? {};
+      const base = ["services", name, "secrets", variable];
+      const path = Object.hasOwn(own, variable) ? ["environments", environment.name, ...base] : base;
+      problems.add(path, {
+        given: print(variable),
+        what: `${variable} is among the variables, too${path === base ? ` (of ${environment.name})` : ""}.`,
+        allowed: "a name that is in variables or in secrets",
+        mend: "Keep one of them.",
+      });
+    }
+    for (const host of hosts.length ? new Set(hosts) : [""]) {
+      for (const pattern of new Set(paths)) {
+        const asked = `${host}${pattern}`;
+        const owner = owners.get(asked);
+        owners.set(asked, name);
+        if (owner === undefined) continue;
+        const other = host ? "hosts and paths" : "path patterns";
+        problems.add(
+          written(name, "paths", "hosts"),
+          {
+            given: print(asked),
+            what: `${owner} has ${print(asked)} too; the load balancer would never ask ${name}.`,
+            allowed: `${other} that no other service has`,
+            mend: `Give ${name} paths of its own, for example ["/${name}/*"]${host ? ", or hosts" : ""}.`,
+          },
+          [written(owner, "paths"), written(name, "hosts"), written(owner, "hosts")],
+        );
+      }
     }
   }
+}
+
+/** The certificate is good for the domain and for what is one label below it. */
+function checkHosts(
+  service: string,
+  hosts: readonly string[],
+  { name, domain }: EnvironmentSettings,
+  path: Path,
+  problems: Problems,
+): void {
+  if (!domain) return;
+  const isCovered = (host: string) => host.slice(host.indexOf(".") + 1) === domain.name;
+  const host = hosts.find((it) => !isCovered(it));
+  if (host === undefined) return;
+  const example = `["${host.split(".")[0]}.${domain.name}"]`;
+  problems.add(
+    path,
+    {
+      given: print(host),
+      what: `${print(host)} is not one label below ${domain.name}, the domain of ${name}, and its certificate covers no other.`,
+      allowed: `names of one label before .${domain.name}`,
+      mend:
+        path[0] === "services"
+          ? `Give ${name} hosts of its own: environments.${name}.services.${service}.hosts = ${example}`
+          : `Write hosts = ${example}`,
+    },
+    [["environments", name, "domain"]],
+  );
 }
 
 /** Whether a branch is one that a preview's pattern means. */

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
+import type { Check, RequestCheck } from "../shared/checks";
 import { SETTINGS_KEYS } from "./schema";
 import type {
   DomainSettings,
   EnvironmentSettings,
   FunctionSettings,
+  SecretReference,
   ServiceSettings,
   Settings,
   SourceSettings,
@@ -12,6 +14,7 @@ import type { Sound } from "./validate";
 
 type ServiceChanges = NonNullable<NonNullable<Sound["services"]>[string]>;
 type FunctionChanges = NonNullable<NonNullable<Sound["functions"]>[string]>;
+type CheckFile = NonNullable<FunctionChanges["checks"]>[number];
 type EnvironmentFile = NonNullable<NonNullable<Sound["environments"]>[string]>;
 
 /** Stands for a required value that is missing, which has been reported: no such result leaves the folder. */
@@ -82,6 +85,7 @@ function fillEnvironment(
     approval,
     serviceRelease: it.service_release ?? "all-at-once",
     functionRelease: it.function_release ?? "all-at-once",
+    bakeMinutes: it.bake_minutes ?? 5,
     cidr: it.cidr ?? defaultCidr(name),
     nat: it.nat ?? (careful ? "per-zone" : "single"),
     logRetentionDays: it.log_retention_days ?? (careful ? 365 : 30),
@@ -111,30 +115,69 @@ function defaultCidr(name: string): string {
   return `10.${createHash("sha256").update(name).digest()[0]}.0.0/16`;
 }
 
-/** @param layers - later ones win, field by field; variables are joined. */
+/** @param layers - later ones win, field by field; variables and secrets are joined. */
 function fillService(layers: readonly ServiceChanges[], all: object): ServiceSettings {
   const it: ServiceChanges = Object.assign({}, ...layers);
   const minCount = it.min_count ?? 1;
+  const healthPath = it.health_path ?? "/health";
+  const hosts = it.hosts ?? [];
   return {
     port: it.port ?? 0,
     cpu: it.cpu ?? 256,
     memory: it.memory ?? 512,
-    healthPath: it.health_path ?? "/health",
-    paths: it.paths ?? (Object.keys(all).length === 1 ? ["/*"] : []),
+    healthPath,
+    paths: it.paths ?? (Object.keys(all).length === 1 || hosts.length > 0 ? ["/*"] : []),
+    hosts,
     minCount,
     maxCount: it.max_count ?? Math.max(4, minCount),
+    requestsPerTask: it.requests_per_task ?? 1000,
+    slowMilliseconds: it.slow_ms ?? 2000,
+    checks: (it.checks ?? [{ path: healthPath }]).map(fillRequestCheck),
+    exec: it.exec ?? false,
     variables: Object.assign({}, ...layers.map(({ variables }) => variables)),
+    secrets: mapValues(Object.assign({}, ...layers.map(({ secrets }) => secrets)), readReference),
   };
 }
 
 function fillFunction(layers: readonly FunctionChanges[]): FunctionSettings {
   const it: FunctionChanges = Object.assign({}, ...layers);
+  const timeoutSeconds = it.timeout_seconds ?? 10;
+  const front = it.front ?? "url";
   return {
     memory: it.memory ?? 256,
-    timeoutSeconds: it.timeout_seconds ?? 10,
+    timeoutSeconds,
     reservedConcurrency: it.reserved_concurrency ?? 5,
+    front,
+    access: it.access ?? "iam",
+    // Before calls are ended, there is a word of it.
+    slowMilliseconds: it.slow_ms ?? timeoutSeconds * 800,
+    checks: (it.checks ?? (front === "none" ? [] : [{ path: "/" }])).map(fillCheck),
     variables: Object.assign({}, ...layers.map(({ variables }) => variables)),
   };
+}
+
+function fillCheck(check: CheckFile): Check {
+  const { event, contains, within_ms } = check;
+  if (event === undefined) return fillRequestCheck(check);
+  return { event, ...(contains !== undefined && { contains }), withinMilliseconds: within_ms ?? 5000 };
+}
+
+function fillRequestCheck({ path, method, body, status, contains, within_ms }: CheckFile): RequestCheck {
+  return {
+    path: path ?? MISSING,
+    method: method ?? "GET",
+    ...(body !== undefined && { body }),
+    status: status ?? 200,
+    ...(contains !== undefined && { contains }),
+    withinMilliseconds: within_ms ?? 5000,
+  };
+}
+
+/** @param text - as the schema allows it: `secretsmanager:db#password`, `ssm:/hello/db` */
+function readReference(text: string): SecretReference {
+  const [kind, place] = text.split(":") as [SecretReference["kind"], string];
+  const [name, field] = place.split("#") as [string, string?];
+  return { kind, name, ...(field !== undefined && { field }) };
 }
 
 function mapValues<V, R>(

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { cidrProblem } from "./cidr";
 import { nearest, type Path, print, printAll } from "./problems";
-import { APPROVALS, EXECUTIONS, FUNCTION_RELEASES, NATS, SERVICE_RELEASES } from "./types";
+import { ACCESSES, APPROVALS, EXECUTIONS, FRONTS, FUNCTION_RELEASES, NATS, SERVICE_RELEASES } from "./types";
 
 /** How a value is told about to people when it is not what it should be. */
 export interface Help {
@@ -14,6 +14,8 @@ export interface Help {
   readonly what?: (given: unknown, written: string) => string | undefined;
   /** What to do, where that is more than to write something like the example. */
   readonly mend?: (given: unknown, written: string) => string | undefined;
+  /** Whether people could have put a secret there: it is not shown, then. @default false */
+  readonly isHidden?: boolean;
 }
 
 /** A single value; its help reaches the problem with zod's issue. */
@@ -55,6 +57,8 @@ const flag = (is: string, example: boolean) =>
     example: String(example),
   });
 
+const NAME_IN_WORDS =
+  "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash";
 const NAME = /^(?!.*(?:--|-$))[a-z][a-z0-9-]{0,15}$/;
 
 /** A map whose names end up in the names of AWS resources. */
@@ -64,7 +68,7 @@ const named = <T extends z.ZodType>(thing: string, value: T, help: Partial<Help>
   return z.record(
     leaf<string>(usable, {
       is: `a name for ${thing}`,
-      allowed: "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash",
+      allowed: NAME_IN_WORDS,
       example: "",
       mend: (given) => {
         const plain = String(given)
@@ -103,14 +107,20 @@ const region = text(/^[a-z]{2,4}(-[a-z]+){1,2}-[1-9]$/, {
   },
 });
 
+const variableName = (
+  reserved?: RegExp,
+  allowed = "letters, digits and underscores, not beginning with a digit, and none that AWS itself sets",
+) =>
+  leaf<string>((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(String(name)) && !reserved?.test(String(name)), {
+    is: "a name that you can give an environment variable here",
+    allowed,
+    example: "",
+    mend: () => "Rename it, for example to LOG_LEVEL.",
+  });
+
 const variables = (reserved?: RegExp) =>
   z.record(
-    leaf<string>((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(String(name)) && !reserved?.test(String(name)), {
-      is: "a name that you can give an environment variable here",
-      allowed: "letters, digits and underscores, not beginning with a digit, and none that AWS itself sets",
-      example: "",
-      mend: () => "Rename it, for example to LOG_LEVEL.",
-    }),
+    variableName(reserved),
     leaf<string>((value) => typeof value === "string", {
       is: "text",
       allowed: "text in quotes",
@@ -118,6 +128,29 @@ const variables = (reserved?: RegExp) =>
       mend: quoted,
     }),
   );
+
+/** Secrets Manager's names hold no #; ECS finds the field behind it. Parameters of /aws are nobody's own. */
+const SECRET_REFERENCE =
+  /^(?:secretsmanager:[\w/+=.@-]{1,512}(?:#[\w.-]{1,128})?|ssm:\/(?!(?:aws|ssm)(?:\/|$))[\w./-]{1,1000})$/;
+
+const secrets = z.record(
+  variableName(
+    /^PORT$/,
+    "letters, digits and underscores, not beginning with a digit; not PORT, which is the service's port",
+  ),
+  text(SECRET_REFERENCE, {
+    is: "a reference to a secret",
+    allowed:
+      '"secretsmanager:<name>", "secretsmanager:<name>#<field of its JSON>" or "ssm:/<path>", of the environment\'s account',
+    example: '"secretsmanager:hello/db#password"',
+    what: () => "It is no reference to a secret; its value is not shown here.",
+    mend: (given) =>
+      /^(?:secretsmanager|ssm):/i.test(String(given))
+        ? "Compare its name, which is not an ARN, with what is allowed."
+        : "Keep the value in AWS Secrets Manager or Parameter Store, and name it here. If a value was committed, change it.",
+    isHidden: true,
+  }),
+);
 
 /** Lambda refuses to create a function with these. */
 const SET_BY_LAMBDA =
@@ -151,16 +184,108 @@ const dockerfile = text(DOCKERFILE, {
   },
 });
 
+const requestPath = (example: string) =>
+  text(/^\/[!-~]{0,1023}$/, {
+    is: "a path",
+    allowed: "a path that begins with / and holds no spaces",
+    example,
+    mend: (given) => (/^[\w.-][\w./-]*$/.test(String(given)) ? `Write "/${given}".` : undefined),
+  });
+
+const someText = (example: string) =>
+  text(/^[\s\S]+$/, { is: "text", allowed: "text in quotes, not empty", example });
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+
+/** What runs them ends after five minutes. */
+const MOST_CHECKS = 20;
+
+const requestFields = {
+  method: oneOf(METHODS, "a method", "GET"),
+  body: someText('"{}"'),
+  status: whole(100, 599, "a status", 200),
+};
+const answerFields = {
+  contains: someText('"ok"'),
+  within_ms: whole(1, 60000, "a time", 5000, "milliseconds"),
+};
+const requestCheck = z.strictObject({
+  path: requestPath('"/health"'),
+  ...z.strictObject({ ...requestFields, ...answerFields }).partial().shape,
+});
+
+const eventText = leaf<string>((value) => typeof value === "string" && isJson(value), {
+  is: "JSON",
+  allowed: "JSON as text",
+  example: '"{}"',
+});
+
+/** What a function is asked: a request, or an event. */
+const functionCheck = z
+  .strictObject({ path: requestPath('"/"'), event: eventText, ...requestFields, ...answerFields })
+  .partial()
+  .superRefine((check, context) => {
+    const refuse = (key: string, help: Help) =>
+      context.addIssue({ code: "custom", path: [key], params: { ...help } });
+    if (check.event === undefined) {
+      if (check.path !== undefined) return;
+      refuse("path", {
+        is: "a path",
+        allowed: 'path = "/…" for a request, or event = "{}" for an event',
+        example: '"/"',
+      });
+      return;
+    }
+    for (const key of ["path", ...Object.keys(requestFields)] as (keyof typeof check)[])
+      if (check[key] !== undefined)
+        refuse(key, {
+          is: "part of an event",
+          allowed: "with event: contains and within_ms",
+          example: "",
+          what: () => "event is given, too: a check is a request or an event.",
+          mend: () => "Take one of them out, or make two checks of it.",
+        });
+  });
+
+function isJson(value: string): boolean {
+  try {
+    JSON.parse(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The last label of a host name is never a number: so no address of IPv4 is one. */
+const HOST_NAME = /^(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?!\d+$)[a-z0-9-]{1,63}(?<!-)$/;
+/** DNS allows 253, but the first name of a certificate (RFC 5280) only these, and ours has no other but a pattern. */
+const LONGEST_CERTIFIED_NAME = 64;
+/** What a listener rule compares. */
+const LONGEST_HOST_HEADER = 128;
+
+const hostName = (help: Pick<Help, "is" | "example">, longest: number) => {
+  const isHostName = (value: unknown) =>
+    typeof value === "string" && value.length <= longest && HOST_NAME.test(value);
+  return leaf<string>(isHostName, {
+    ...help,
+    allowed: `at most ${longest} lower-case letters, digits, dashes and dots, without https:// and without a dot at the end`,
+    what: (given) =>
+      typeof given === "string" && given.length > longest ? `It has ${given.length} characters.` : undefined,
+    mend: (given) => {
+      const name = String(given)
+        .toLowerCase()
+        .replace(/^[a-z]+:\/\//, "")
+        .replace(/\.?([:/?#].*)?$/, "");
+      return isHostName(name) ? `Write "${name}".` : undefined;
+    },
+  });
+};
+
 const serviceFields = {
   port: whole(1, 65535, "a port", 8080),
   cpu: oneOf(Object.keys(FARGATE_MEMORY).map(Number), "an amount of CPU that Fargate has", 256),
   memory: whole(512, 122880, "an amount of memory that Fargate has", 512, "MiB"),
-  health_path: text(/^\/[!-~]{0,1023}$/, {
-    is: "a path",
-    allowed: "a path that begins with / and holds no spaces",
-    example: '"/health"',
-    mend: (given) => (/^[\w.-][\w./-]*$/.test(String(given)) ? `Write "/${given}".` : undefined),
-  }),
+  health_path: requestPath('"/health"'),
   // A listener rule takes five values in its conditions.
   paths: z
     .array(
@@ -172,9 +297,17 @@ const serviceFields = {
     )
     .min(1)
     .max(5),
+  hosts: z
+    .array(hostName({ is: "a host name", example: '"api.dev.example.com"' }, LONGEST_HOST_HEADER))
+    .max(5),
   min_count: whole(1, 1000, "a number of tasks", 1),
   max_count: whole(1, 1000, "a number of tasks", 4),
+  requests_per_task: whole(1, 1000000, "a number of requests", 1000, "a minute"),
+  slow_ms: whole(1, 60000, "a time", 2000, "milliseconds"),
+  checks: z.array(requestCheck).max(MOST_CHECKS),
+  exec: flag("true or false", false),
   variables: variables(),
+  secrets,
 };
 const serviceChanges = z.strictObject(serviceFields).partial();
 const service = z.strictObject({
@@ -189,6 +322,10 @@ const functionChanges = z
     memory: whole(128, 10240, "an amount of memory that Lambda has", 256, "MiB"),
     timeout_seconds: whole(1, 900, "a time that Lambda allows", 10, "seconds"),
     reserved_concurrency: whole(1, 100000, "a number of executions", 5),
+    front: oneOf(FRONTS, "what can stand in front of a function", "url"),
+    access: oneOf(ACCESSES, "a way to let callers in", "iam"),
+    slow_ms: whole(1, 900000, "a time", 8000, "milliseconds"),
+    checks: z.array(functionCheck).max(MOST_CHECKS),
     variables: variables(SET_BY_LAMBDA),
   })
   .partial();
@@ -198,37 +335,13 @@ const LOG_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
 
-/** The last label of a host name is never a number: so no address of IPv4 is one. */
-const HOST_NAME = /^(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)(?!\d+$)[a-z0-9-]{1,63}(?<!-)$/;
-/** DNS allows 253, but the first name of a certificate (RFC 5280) only these, and ours has but one. */
-const LONGEST_HOST_NAME = 64;
-
-const isHostName = (value: unknown) =>
-  typeof value === "string" && value.length <= LONGEST_HOST_NAME && HOST_NAME.test(value);
-
-const hostName = (help: Pick<Help, "is" | "example">) =>
-  leaf<string>(isHostName, {
-    ...help,
-    allowed: `at most ${LONGEST_HOST_NAME} lower-case letters, digits, dashes and dots, without https:// and without a dot at the end`,
-    what: (given) =>
-      typeof given === "string" && given.length > LONGEST_HOST_NAME
-        ? `It has ${given.length} characters.`
-        : undefined,
-    mend: (given) => {
-      const name = String(given)
-        .toLowerCase()
-        .replace(/^[a-z]+:\/\//, "")
-        .replace(/\.?([:/?#].*)?$/, "");
-      return isHostName(name) ? `Write "${name}".` : undefined;
-    },
-  });
-
 const environmentChoices = z
   .strictObject({
     region,
     approval: oneOf(APPROVALS, "an approval", "always"),
     service_release: oneOf(SERVICE_RELEASES, "a way to release a service", "all-at-once"),
     function_release: oneOf(FUNCTION_RELEASES, "a way to release a function", "all-at-once"),
+    bake_minutes: whole(0, 1440, "a time to keep old tasks for", 5, "minutes"),
     cidr: leaf<string>((value) => cidrProblem(value) === undefined, {
       is: "a private address range",
       allowed: "a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, from /16 to /22",
@@ -239,8 +352,8 @@ const environmentChoices = z
     nat: oneOf(NATS, "a way out", "single"),
     log_retention_days: oneOf(LOG_DAYS, "a number of days that CloudWatch keeps logs for", 30),
     deletion_protection: flag("true or false", true),
-    domain: hostName({ is: "a host name", example: '"dev.example.com"' }),
-    zone: hostName({ is: "the name of a hosted zone", example: '"example.com"' }),
+    domain: hostName({ is: "a host name", example: '"dev.example.com"' }, LONGEST_CERTIFIED_NAME),
+    zone: hostName({ is: "the name of a hosted zone", example: '"example.com"' }, LONGEST_CERTIFIED_NAME),
     firewall: flag("true or false", true),
     admin_role: text(/^[\w+=,.@/-]{1,128}$/, {
       is: "the name of a role",
@@ -355,14 +468,23 @@ export const settingsFile = z.strictObject({
   region,
   account,
   git: source,
-  services: named("a service", service).optional(),
-  functions: named("a function", functionChanges).optional(),
+  services: named(
+    "a service",
+    service,
+    { allowed: `${NAME_IN_WORDS}; not load-balancer or endpoints, which are Slipway's own` },
+    /^(load-balancer|endpoints)$/,
+  ).optional(),
+  functions: named(
+    "a function",
+    functionChanges,
+    { allowed: `${NAME_IN_WORDS}; not delivery-cleanup or …-check, which are Slipway's own` },
+    /^delivery-cleanup$|-check$/,
+  ).optional(),
   environments: named(
     "an environment",
     environment,
     {
-      allowed:
-        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not bootstrap, delivery, state, artifacts, access-…, delivery-… or pipeline-…, which are Slipway's own",
+      allowed: `${NAME_IN_WORDS}; not bootstrap, delivery, state, artifacts, access-…, delivery-… or pipeline-…, which are Slipway's own`,
     },
     /^(bootstrap|delivery|state|artifacts)$|^(access|delivery|pipeline)-/,
   ),
@@ -370,8 +492,7 @@ export const settingsFile = z.strictObject({
     "a pipeline",
     pipeline,
     {
-      allowed:
-        "1 to 16 of a–z, 0–9 and single dashes, beginning with a letter, not ending with a dash; not delivery or delivery-…, which are Slipway's own",
+      allowed: `${NAME_IN_WORDS}; not delivery or delivery-…, which are Slipway's own`,
     },
     /^delivery$|^delivery-/,
   ),
@@ -435,6 +556,7 @@ export function keysAt(path: Path, values: unknown): string[] {
     unwrap();
     if (schema instanceof z.ZodObject) schema = schema.shape[step];
     else if (schema instanceof z.ZodRecord) schema = schema.valueType;
+    else if (schema instanceof z.ZodArray) schema = schema.element;
     value = (value as Record<string | number, unknown>)[step];
   }
   unwrap();

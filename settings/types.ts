@@ -1,3 +1,5 @@
+import type { Check, RequestCheck } from "../shared/checks";
+
 /** How a pipeline reaches the repository. */
 export type SourceSettings =
   | { readonly provider: "github-token"; readonly repository: string; readonly polling: boolean }
@@ -38,6 +40,23 @@ export const FUNCTION_RELEASES = [
 export type Nat = (typeof NATS)[number];
 export const NATS = ["none", "single", "per-zone"] as const;
 
+/** Where a value is kept that is in no file: the container gets it as an environment variable. */
+export interface SecretReference {
+  readonly kind: "secretsmanager" | "ssm";
+  /** Of the secret, or path of the parameter, in the environment's account and region. */
+  readonly name: string;
+  /** Key of the secret's JSON whose value is meant. @default - all of the secret */
+  readonly field?: string;
+}
+
+/** What stands in front of a function's alias `live`: an address of its own, an HTTP API, or nothing. */
+export type Front = (typeof FRONTS)[number];
+export const FRONTS = ["url", "http-api", "none"] as const;
+
+/** Who may call a function's address: whom IAM allows, or everybody. */
+export type Access = (typeof ACCESSES)[number];
+export const ACCESSES = ["iam", "public"] as const;
+
 /** A Fargate service, as one environment runs it. */
 export interface ServiceSettings {
   readonly port: number;
@@ -46,12 +65,24 @@ export interface ServiceSettings {
   /** MiB. */
   readonly memory: number;
   readonly healthPath: string;
-  /** The listener rule's path patterns; `["/*"]` where it is the only service. */
+  /** The listener rule's path patterns; `["/*"]` where it is the only service, or has hosts. */
   readonly paths: readonly string[];
+  /** The listener rule's host names; any where there are none. */
+  readonly hosts: readonly string[];
   readonly minCount: number;
   readonly maxCount: number;
+  /** Requests a minute that a task is to get: where there are more of them, there are more tasks. */
+  readonly requestsPerTask: number;
+  /** An alarm tells when one in a hundred answers takes longer. */
+  readonly slowMilliseconds: number;
+  /** What a new version has to answer before it gets traffic, and after. */
+  readonly checks: readonly RequestCheck[];
+  /** Whether a shell can be opened in its tasks. */
+  readonly exec: boolean;
   /** Plain environment variables of the container. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Environment variables of the container whose values are kept elsewhere. */
+  readonly secrets: Readonly<Record<string, SecretReference>>;
 }
 
 /** A Fargate service, before the environments change it: each of them runs the same image. */
@@ -67,6 +98,12 @@ export interface FunctionSettings {
   readonly timeoutSeconds: number;
   /** Concurrent executions kept for, and allowed to, the function. */
   readonly reservedConcurrency: number;
+  readonly front: Front;
+  readonly access: Access;
+  /** An alarm tells when one in a hundred calls takes longer. */
+  readonly slowMilliseconds: number;
+  /** What a new version has to answer before it gets traffic, and after. */
+  readonly checks: readonly Check[];
   readonly variables: Readonly<Record<string, string>>;
 }
 
@@ -85,6 +122,8 @@ export interface EnvironmentSettings {
   readonly approval: Approval;
   readonly serviceRelease: ServiceRelease;
   readonly functionRelease: FunctionRelease;
+  /** For which a service's old tasks are kept after all traffic has moved, and alarms still bring them back. */
+  readonly bakeMinutes: number;
   readonly cidr: string;
   readonly nat: Nat;
   /** Days; 365 where people approve releases, otherwise 30. */

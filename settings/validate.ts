@@ -75,7 +75,7 @@ function report(issue: z.core.$ZodIssue, values: object, file: Outline, problems
       problems.add(path, {
         given: "a list",
         what: `It has more than ${issue.maximum} entries.`,
-        mend: `Keep at most ${issue.maximum}; patterns can be joined with * and ?.`,
+        mend: `Keep at most ${issue.maximum}${path.at(-1) === "paths" ? "; patterns can be joined with * and ?" : ""}.`,
       });
       return;
     case "invalid_union": {
@@ -134,7 +134,7 @@ function reportValue(path: Path, given: unknown, help: Help, file: Outline, prob
   }
   const written = file.writtenNumber(path) ?? print(given);
   problems.add(path, {
-    given: typeof given === "number" ? written : print(given),
+    ...(help.isHidden ? {} : { given: typeof given === "number" ? written : print(given) }),
     what:
       help.what?.(given, written) ??
       `${typeof given === "number" ? written : print(given)} is not ${help.is}.`,

@@ -15,6 +15,24 @@ const dockerfile = (path: string) => ({ services: web(`dockerfile = "${path}"`) 
 const DOCKERFILE = "services.web.dockerfile";
 const refusedFile = [DOCKERFILE, "relative to the repository's root"] as const;
 
+const check = (fields: string) => ({ services: web(`checks = [{ ${fields} }]`) });
+const hello = (more: string) => ({ functions: `{ hello = { ${more} } }` });
+const calls = (fields: string) => hello(`checks = [{ ${fields} }]`);
+const secret = (reference: string) => ({ services: web(`secrets = { DB = "${reference}" }`) });
+const [SECRET, noReference] = ["services.web.secrets.DB", "It is no reference to a secret"];
+/** Two services; b has but what is given. */
+const twoServices = (a: string, b: string) => ({
+  services: `{ a = { port = 1, ${a} }, b = { port = 1, ${b} } }`,
+});
+const hosts = (names: string, domain = "dev.example.com") => ({
+  services: web(`hosts = [${names}]`),
+  environments: dev(`domain = "${domain}"`),
+});
+const HOSTS = "services.web.hosts";
+const many = (count: number, fields: string) => ({
+  services: web(`checks = [${Array(count).fill(`{ ${fields} }`).join(", ")}]`),
+});
+
 // Each: the changes, the key that the problem is of, and a part of what it says.
 export const refused: [name: string, changes: Record<string, string>, key: string, says: string][] = [
   ["a key is unknown", { project: "", projekt: '"hello"' }, "projekt", "Did you mean"],
@@ -280,6 +298,251 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     { services: '{ a = { port = 1, paths = ["/x"] }, b = { port = 1, paths = ["/x"] } }' },
     "services.b.paths",
     "a has",
+  ],
+  [
+    "services share hosts and paths",
+    twoServices('hosts = ["x.y.z"]', 'hosts = ["x.y.z"]'),
+    "services.b.hosts",
+    "a has",
+  ],
+  [
+    "an environment makes services share hosts",
+    {
+      ...twoServices('hosts = ["a.y.z"]', 'hosts = ["b.y.z"]'),
+      environments: dev('services = { b = { hosts = ["a.y.z"] } }'),
+    },
+    "environments.dev.services.b.hosts",
+    '"a.y.z/*"',
+  ],
+  ["a host is a URL", hosts('"https://api.dev.example.com"'), `${HOSTS}[0]`, 'Write "api.dev.example.com"'],
+  ["a host is a pattern", hosts('"*.dev.example.com"'), `${HOSTS}[0]`, "is not a host name"],
+  ["a host is the domain", hosts('"dev.example.com"'), HOSTS, "not one label below"],
+  ["a host is two labels below the domain", hosts('"a.b.dev.example.com"'), HOSTS, "not one label below"],
+  [
+    "a host only ends like the domain",
+    hosts('"api-dev.example.com"'),
+    HOSTS,
+    'hosts = ["api-dev.dev.example.com"]',
+  ],
+  [
+    "an environment's own host is beside its domain",
+    { environments: dev('domain = "dev.example.com", services = { web = { hosts = ["api.example.com"] } }') },
+    "environments.dev.services.web.hosts",
+    'Write hosts = ["api.dev.example.com"]',
+  ],
+  [
+    "hosts and paths are more than a rule compares",
+    { services: web('hosts = ["a.y.z", "b.y.z"], paths = ["/1", "/2", "/3", "/4"]') },
+    HOSTS,
+    "hosts has 2 and paths 4",
+  ],
+  [
+    "hosts leave no place for any path",
+    { services: web('hosts = ["a.b", "c.d", "e.f", "g.h", "i.j"]') },
+    HOSTS,
+    "5 in all",
+  ],
+  ["a check has no path", check("status = 200"), "services.web.checks[0].path", 'path = "/health"'],
+  ["a check's path has no slash", check('path = "up"'), "services.web.checks[0].path", 'Write "/up"'],
+  ["a check's path has a space", check('path = "/a b"'), "services.web.checks[0].path", "holds no spaces"],
+  [
+    "a check's key is misspelt",
+    check('path = "/", state = 200'),
+    "services.web.checks[0].state",
+    "Did you mean status",
+  ],
+  [
+    "a check's method is none",
+    check('path = "/", method = "get"'),
+    "services.web.checks[0].method",
+    'Write "GET"',
+  ],
+  [
+    "a check's status is none",
+    check('path = "/", status = 99'),
+    "services.web.checks[0].status",
+    "100 to 599",
+  ],
+  [
+    "a check looks for nothing",
+    check('path = "/", contains = ""'),
+    "services.web.checks[0].contains",
+    "not empty",
+  ],
+  [
+    "a check takes too long",
+    check('path = "/", within_ms = 60001'),
+    "services.web.checks[0].within_ms",
+    "1 to 60000",
+  ],
+  [
+    "a service's check is an event",
+    check('path = "/", event = "{}"'),
+    "services.web.checks[0].event",
+    "no such setting",
+  ],
+  ["there are too many checks", many(21, 'path = "/"'), "services.web.checks", "Keep at most 20."],
+  [
+    "checks are longer than a variable",
+    check(`path = "/", method = "POST", body = "${"é".repeat(1480)}"`),
+    "services.web.checks",
+    "4 KB",
+  ],
+  [
+    "an environment's checks of a function are longer than a variable",
+    {
+      environments: dev(
+        `functions = { hello = { checks = [{ path = "/", contains = "${"a".repeat(3000)}" }] } }`,
+      ),
+    },
+    "environments.dev.functions.hello.checks",
+    "3000 bytes",
+  ],
+  ["a function's check is nothing", calls("within_ms = 1"), "functions.hello.checks[0].path", "event ="],
+  [
+    "a function's check is a request and an event",
+    calls('path = "/", event = "{}"'),
+    "functions.hello.checks[0].path",
+    "event is given, too",
+  ],
+  [
+    "an event has a status",
+    calls('event = "{}", status = 200'),
+    "functions.hello.checks[0].status",
+    "event is given, too",
+  ],
+  ["an event is no JSON", calls('event = "{a}"'), "functions.hello.checks[0].event", "is not JSON"],
+  ["a secret has no prefix", secret("hunter2"), SECRET, noReference],
+  ["a secret's prefix is unknown", secret("vault:db"), SECRET, noReference],
+  [
+    "a secret is an ARN",
+    secret("secretsmanager:arn:aws:secretsmanager:eu-west-1:1:secret:db"),
+    SECRET,
+    "not an ARN",
+  ],
+  ["a secret's name is missing", secret("secretsmanager:#password"), SECRET, noReference],
+  ["a secret's field is empty", secret("secretsmanager:db#"), SECRET, noReference],
+  ["a secret's name has a wildcard", secret("secretsmanager:*"), SECRET, noReference],
+  ["a parameter is no path", secret("ssm:db"), SECRET, noReference],
+  ["a parameter has a field", secret("ssm:/db#password"), SECRET, noReference],
+  ["a parameter is one of AWS's own", secret("ssm:/aws/service/x"), SECRET, noReference],
+  [
+    "the port is a secret",
+    { services: web('secrets = { PORT = "ssm:/port" }') },
+    "services.web.secrets.PORT",
+    "not PORT",
+  ],
+  [
+    "a name is a variable and a secret",
+    { services: web('variables = { DB = "x" }, secrets = { DB = "ssm:/db" }') },
+    SECRET,
+    "among the variables, too",
+  ],
+  [
+    "an environment makes a variable a secret",
+    {
+      services: web('variables = { DB = "x" }'),
+      environments: dev('services = { web = { secrets = { DB = "ssm:/db" } } }'),
+    },
+    "environments.dev.services.web.secrets.DB",
+    "among the variables, too",
+  ],
+  [
+    "an environment makes a secret a variable",
+    { ...secret("ssm:/db"), environments: dev('services = { web = { variables = { DB = "x" } } }') },
+    SECRET,
+    "(of dev)",
+  ],
+  ["a shell is text", { services: web('exec = "yes"') }, "services.web.exec", "true, false"],
+  ["an answer is never slow", { services: web("slow_ms = 60001") }, "services.web.slow_ms", "1 to 60000"],
+  [
+    "a task gets no requests",
+    { services: web("requests_per_task = 0") },
+    "services.web.requests_per_task",
+    "a minute",
+  ],
+  [
+    "old tasks are kept for ever",
+    { environments: dev("bake_minutes = 1441") },
+    "environments.dev.bake_minutes",
+    "0 to 1440",
+  ],
+  ["a function's front is none", hello('front = "api"'), "functions.hello.front", '"http-api"'],
+  ["a function's access is none", hello('access = "everyone"'), "functions.hello.access", '"public"'],
+  [
+    "the public may call what has no address",
+    hello('front = "none", access = "public"'),
+    "functions.hello.access",
+    "no address",
+  ],
+  [
+    "an environment takes the address away that the public may call",
+    {
+      ...hello('front = "http-api", access = "public"'),
+      environments: dev('functions = { hello = { front = "none" } }'),
+    },
+    "functions.hello.access",
+    "no address",
+  ],
+  [
+    "the public may call an address that has no limit",
+    hello('access = "public"'),
+    "functions.hello.access",
+    'front = "http-api"',
+  ],
+  [
+    "no call is slow",
+    hello("timeout_seconds = 3, slow_ms = 3001"),
+    "functions.hello.slow_ms",
+    "no call takes so long",
+  ],
+  [
+    "an environment's timeout is below what is slow",
+    { ...hello("slow_ms = 9000"), environments: dev("functions = { hello = { timeout_seconds = 5 } }") },
+    "functions.hello.slow_ms",
+    "at most 5000",
+  ],
+  [
+    "a function has the name of a check",
+    { functions: "{ web-check = {} }" },
+    "functions.web-check",
+    "…-check",
+  ],
+  [
+    "a function has the name of the check",
+    { functions: "{ release-check = {} }" },
+    "functions.release-check",
+    "…-check",
+  ],
+  [
+    "a function has the name of the cleanup",
+    { functions: "{ delivery-cleanup = {} }" },
+    "functions.delivery-cleanup",
+    "Slipway's own",
+  ],
+  [
+    "a service has the name of the load balancer",
+    { services: "{ load-balancer = { port = 1 } }" },
+    "services.load-balancer",
+    "Slipway's own",
+  ],
+  [
+    "a function's alarms have the names of a service's",
+    { functions: "{ web-green = {} }" },
+    "functions.web-green",
+    "The service web has things in AWS of the same name",
+  ],
+  [
+    "a service has the name of a function's releases",
+    { services: "{ hello-function = { port = 1 } }" },
+    "services.hello-function",
+    "The function hello has things in AWS of the same name",
+  ],
+  [
+    "a service has the name of another's check",
+    { services: '{ x = { port = 1, paths = ["/1"] }, x-service-check = { port = 1, paths = ["/2"] } }' },
+    "services.x-service-check",
+    "The service x has things in AWS of the same name",
   ],
   [
     "a timeout is too long",

@@ -67,11 +67,28 @@ describe("fills in the defaults", () => {
           memory: 512,
           healthPath: "/health",
           paths: ["/*"],
+          hosts: [],
+          requestsPerTask: 1000,
+          slowMilliseconds: 2000,
+          checks: [{ path: "/health", method: "GET", status: 200, withinMilliseconds: 5000 }],
+          exec: false,
           variables: {},
+          secrets: {},
           dockerfile: "app/Dockerfile",
         },
       },
-      functions: { hello: { memory: 256, timeoutSeconds: 10, reservedConcurrency: 5, variables: {} } },
+      functions: {
+        hello: {
+          memory: 256,
+          timeoutSeconds: 10,
+          reservedConcurrency: 5,
+          front: "url",
+          access: "iam",
+          slowMilliseconds: 8000,
+          checks: [{ path: "/", method: "GET", status: 200, withinMilliseconds: 5000 }],
+          variables: {},
+        },
+      },
       previews: [],
       notifications: { emails: [] },
       environments: {
@@ -79,6 +96,7 @@ describe("fills in the defaults", () => {
           region: "eu-west-1",
           serviceRelease: "all-at-once",
           functionRelease: "all-at-once",
+          bakeMinutes: 5,
           nat: "single",
           logRetentionDays: 30,
           deletionProtection: false,
@@ -141,6 +159,58 @@ describe("fills in the defaults", () => {
     expect(services.web!.variables).toEqual({ A: "1", B: "1" });
   });
 
+  test("of a service's check: its health path", async () => {
+    const { environments } = await read(
+      hcl({
+        services: web('health_path = "/up"'),
+        environments: dev('services = { web = { health_path = "/well" } }'),
+      }),
+    );
+    expect(environments.dev!.services.web!.checks).toMatchObject([{ path: "/well", status: 200 }]);
+  });
+
+  test("of a check that is given, and keeps what it says", async () => {
+    const { services, functions } = await read(
+      hcl({
+        services: web(
+          'checks = [{ path = "/a?b=c", method = "POST", body = "{}", status = 201, contains = "é", within_ms = 1 }, { path = "//x" }]',
+        ),
+        functions: '{ hello = { checks = [{ event = "{\\"a\\":1}", contains = "ok" }, { path = "/" }] } }',
+      }),
+    );
+    expect(services.web!.checks).toEqual([
+      { path: "/a?b=c", method: "POST", body: "{}", status: 201, contains: "é", withinMilliseconds: 1 },
+      { path: "//x", method: "GET", status: 200, withinMilliseconds: 5000 },
+    ]);
+    expect(functions.hello!.checks).toEqual([
+      { event: '{"a":1}', contains: "ok", withinMilliseconds: 5000 },
+      { path: "/", method: "GET", status: 200, withinMilliseconds: 5000 },
+    ]);
+  });
+
+  test("of a function without a front: it has no checks but those that are given", async () => {
+    const given = 'front = "none", checks = [{ path = "/" }]';
+    const { functions } = await read(hcl({ functions: `{ a = { front = "none" }, b = { ${given} } }` }));
+    expect(functions.a!.checks).toEqual([]);
+    expect(functions.b!.checks).toMatchObject([{ path: "/" }]);
+  });
+
+  test("of what is slow, by the timeout, and whole", async () => {
+    const { environments } = await read(
+      hcl({ environments: dev("functions = { hello = { timeout_seconds = 3 } }") }),
+    );
+    expect(environments.dev!.functions.hello).toMatchObject({ timeoutSeconds: 3, slowMilliseconds: 2400 });
+  });
+
+  test("of the paths of what has hosts, beside a service without", async () => {
+    const { services } = await read(
+      hcl({
+        services: '{ a = { port = 1, paths = ["/*"] }, b = { port = 1, hosts = ["b.example.com"] } }',
+      }),
+    );
+    expect(services.b).toMatchObject({ hosts: ["b.example.com"], paths: ["/*"] });
+  });
+
   test("of a service, but not its Dockerfile where it has one of its own", async () => {
     const { services } = await read(hcl({ services: web('dockerfile = "services/web/Dockerfile.prod"') }));
     expect(services.web!.dockerfile).toBe("services/web/Dockerfile.prod");
@@ -164,6 +234,38 @@ describe("fills in the defaults", () => {
       { pattern: "feature/*", pipeline: "main", environment: "dev", ttlHours: 72 },
     ]);
   });
+});
+
+test("reads references to secrets, and joins an environment's to the service's", async () => {
+  const { environments } = await read(
+    hcl({
+      services: web(
+        'secrets = { DB = "secretsmanager:hello/db", PASSWORD = "secretsmanager:hello/db#password", KEY = "ssm:/hello/key" }',
+      ),
+      environments: dev('services = { web = { secrets = { DB = "ssm:/dev/db" } } }'),
+    }),
+  );
+  expect(environments.dev!.services.web!.secrets).toEqual({
+    DB: { kind: "ssm", name: "/dev/db" },
+    PASSWORD: { kind: "secretsmanager", name: "hello/db", field: "password" },
+    KEY: { kind: "ssm", name: "/hello/key" },
+  });
+});
+
+test("takes hosts one label below the domain, each environment its own", async () => {
+  const own = (name: string) =>
+    `domain = "${name}.example.com", services = { web = { hosts = ["api.${name}.example.com"] } }`;
+  const { environments } = await read(
+    hcl({ services: web('hosts = ["api.dev.example.com"]'), environments: two("", own("prod")) }),
+  );
+  expect(environments.dev!.services.web!.hosts).toEqual(["api.dev.example.com"]);
+  expect(environments.prod!.services.web!.hosts).toEqual(["api.prod.example.com"]);
+});
+
+test("names no word of what stands where a reference to a secret belongs", async () => {
+  const error = await failure(hcl({ services: web('secrets = { DB = "hunter2" }') }));
+  expect(error.message).toContain("not shown");
+  expect(JSON.stringify([error.message, error.problems])).not.toContain("hunter2");
 });
 
 test("gives back what the file gives, with null for what it does not", async () => {
