@@ -69,6 +69,7 @@ test("is told where all of that is, and what stays", async () => {
     ARTIFACT_BUCKET: "hello-artifacts-111111111111-eu-west-1",
     KEEP_HOURS: "24",
     KEEP_IMAGES: "30",
+    NODE_OPTIONS: "--enable-source-maps",
     KEEP_DAYS: "30",
   });
 });

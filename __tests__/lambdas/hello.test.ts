@@ -37,9 +37,21 @@ const EVENT: LambdaFunctionURLEvent = {
   isBase64Encoded: false,
 };
 
-const invoke = (as: LambdaFunctionURLHandler) => as(EVENT, {} as Context, () => {});
+const invoke = (as: LambdaFunctionURLHandler, event = EVENT) =>
+  as(event, { functionName: "hello-dev-hello", awsRequestId: "1" } as Context, () => {});
 
+/** Lines of the log. */
+let lines: string[];
+
+beforeEach(() => {
+  lines = [];
+  jest.spyOn(process.stdout, "write").mockImplementation((line) => {
+    lines.push(String(line));
+    return true;
+  });
+});
 afterEach(() => {
+  jest.restoreAllMocks();
   delete process.env.PROJECT;
   delete process.env.AWS_LAMBDA_FUNCTION_VERSION;
 });
@@ -57,4 +69,31 @@ test("says which project and which version answers", async () => {
 test("says so where no version was published", async () => {
   process.env.AWS_LAMBDA_FUNCTION_VERSION = "$LATEST";
   expect(await invoke(handler)).toMatchObject({ body: "hello from slipway - v$LATEST" });
+});
+
+test("writes one line a request, without what may be secret", async () => {
+  await invoke(handler, {
+    ...EVENT,
+    rawQueryString: "key=hunter2",
+    queryStringParameters: { key: "hunter2" },
+    headers: { authorization: "hunter2" },
+    body: "hunter2",
+  });
+  expect(lines).toHaveLength(1);
+  expect(JSON.parse(lines[0]!)).toMatchObject({
+    level: "INFO",
+    message: "Answered",
+    service: "hello",
+    method: "GET",
+    path: "/",
+    status: 200,
+    version: "$LATEST",
+    function_name: "hello-dev-hello",
+  });
+  expect(lines[0]).not.toContain("hunter2");
+});
+
+test("answers who calls it by hand, with any event", async () => {
+  const byHand = {} as LambdaFunctionURLEvent;
+  expect(await invoke(handler, byHand)).toMatchObject({ statusCode: 200 });
 });

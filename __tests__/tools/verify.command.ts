@@ -180,8 +180,10 @@ test("fails when a service is not well and a function fails, and says what they 
   deployed.function = { result: { errorMessage: "no database" }, error: "Unhandled" };
   const { exitCode, stderr } = await verify();
   expect(exitCode).toBe(1);
-  expect(stderr).toContain(`GET ${address}/health, asked for 0 s, answers: 500: the service says 500`);
-  expect(stderr).toMatch(/The function hello failed: .*no database/);
+  expect(stderr).toContain(
+    `GET /health of ${address} should answer with status 200 within 5000 ms; asked once, it answered 500: the service says 500`,
+  );
+  expect(stderr).toMatch(/GET \/ of hello-dev-hello:live .*the function failed: .*no database/);
   expect(report()).toMatch(/tests="3" failures="2"/);
 });
 
@@ -193,8 +195,8 @@ test("fails when nothing listens, and a function answers with a failure", async 
   deployed.function = { result: { statusCode: 500, body: "broken" } };
   const { exitCode, stderr } = await verify();
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/answers: nothing \(.*ECONNREFUSED/);
-  expect(stderr).toMatch(/The function hello answers: .*500.*broken/);
+  expect(stderr).toMatch(/answered nothing \(.*ECONNREFUSED/);
+  expect(stderr).toMatch(/GET \/ of hello:live should answer with status 200.* it answered 500: broken/);
 });
 
 test("fails when the environment was deployed before a check's output was there", async () => {
@@ -213,5 +215,5 @@ test("asks a service for any answer where its health is not on its paths", async
   expect(await verify()).toMatchObject({ exitCode: 0 });
   expect(deployed.requests.map(({ url }) => url)).toContain("/api/");
   deployed.service = [503];
-  expect((await verify()).stderr).toMatch(/\/api\/, asked for 0 s, answers: 503/);
+  expect((await verify()).stderr).toMatch(/GET \/api\/ of .* a status below 500 .* answered 503/);
 });

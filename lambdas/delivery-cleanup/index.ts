@@ -5,7 +5,8 @@ import { ECSClient } from "@aws-sdk/client-ecs";
 import { S3Client } from "@aws-sdk/client-s3";
 import { STSClient } from "@aws-sdk/client-sts";
 import type { Context } from "aws-lambda";
-import { z } from "zod";
+// By name, all of zod's languages would come along.
+import * as z from "zod";
 import { type Clients, cleanUp, type Outcome, type Task } from "./cleanup";
 
 const logger = new Logger({ serviceName: "delivery-cleanup" });

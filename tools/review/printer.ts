@@ -1,5 +1,5 @@
+import { shortened, visible } from "../../shared/visible";
 import type { AttributeChange } from "./attributes";
-import { shortened, visible } from "./escape";
 import type { Body, Item, Layout, Section } from "./layout";
 import type { Phrase } from "./phrase";
 

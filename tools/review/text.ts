@@ -1,4 +1,4 @@
-import { visible } from "./escape";
+import { visible } from "../../shared/visible";
 import type { Phrase } from "./phrase";
 import { bodyLines, foldRanges, type Printer, shortName } from "./printer";
 

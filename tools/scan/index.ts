@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { visible } from "../../shared/visible";
 import { projectRoot, runCommand, UserError } from "../project";
-import { visible } from "../review/escape";
 import { plural } from "../review/phrase";
 import { auditDependencies } from "./audit";
 import type { Finding, Outcome } from "./finding";

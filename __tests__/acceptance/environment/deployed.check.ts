@@ -1,58 +1,30 @@
-import {
-  environment,
-  excerpt,
-  getRequest,
-  invoke,
-  output,
-  serviceUrl,
-  WAITING,
-  waitForAnswer,
-} from "./environment";
+import { LambdaClient } from "@aws-sdk/client-lambda";
+import { functionTarget, httpTarget } from "../../../shared/check-targets";
+import { type Check, serviceChecks, type Target } from "../../../shared/checks";
+import { LIVE_ALIAS } from "../../../shared/names";
+import { environment, expectGood, output, serviceUrl, waiting } from "./environment";
 
-const { services, functions } = environment().settings;
+const { services, functions, region } = environment().settings;
+const lambda = new LambdaClient({ region });
+afterAll(() => lambda.destroy());
 
 test("all that the settings ask for is there", () => {
   for (const service of Object.keys(services)) output(`service_${service}_url`);
   for (const name of Object.keys(functions)) output(`function_${name}_name`);
 });
 
-for (const [service, { healthPath, paths }] of Object.entries(services)) {
-  // The load balancer itself asks every task; from outside, a service is reached by its own paths alone.
-  if (paths.some((pattern) => matches(pattern, healthPath.split("?")[0]!)))
-    test(
-      `the service ${service} is well`,
-      async () => {
-        await waitForAnswer(serviceUrl(service, healthPath));
-      },
-      WAITING,
-    );
-  else
-    test(
-      `the service ${service} answers`,
-      async () => {
-        await waitForAnswer(serviceUrl(service), ({ status }) => status < 500);
-      },
-      WAITING,
-    );
-}
+// The same that a release asks of a new version before it gets traffic.
+for (const [name, service] of Object.entries(services))
+  passes(`the service ${name}`, serviceChecks(service), () => httpTarget({ url: serviceUrl(name) }));
 
-for (const name of Object.keys(functions))
-  test(
-    `the function ${name} answers`,
-    async () => {
-      const result = await invoke(name, getRequest("/"));
-      const { statusCode = 200 } = (result ?? {}) as { statusCode?: number };
-      if (statusCode >= 400)
-        throw new Error(`The function ${name} answers: ${excerpt(JSON.stringify(result))}`);
-    },
-    WAITING,
+for (const [name, { checks }] of Object.entries(functions))
+  passes(`the function ${name}`, checks, () =>
+    functionTarget(lambda, output(`function_${name}_name`), LIVE_ALIAS),
   );
 
-/** Whether a path pattern of the load balancer means a path: `*` is any text, `?` one character. */
-function matches(pattern: string, path: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replaceAll("*", ".*")
-    .replaceAll("?", ".");
-  return new RegExp(`^${source}$`).test(path);
+function passes(what: string, checks: readonly Check[], target: () => Target): void {
+  for (const check of checks) {
+    const question = "event" in check ? "an event" : `${check.method} ${check.path}`;
+    test(`${what} answers ${question}`, () => expectGood(check, target()), waiting(check));
+  }
 }
