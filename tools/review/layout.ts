@@ -50,6 +50,7 @@ export function layOut(review: Review): Layout {
     section("Needs review", collect(plans, needsReview)),
     section("Destroys", collect(plans, destroys)),
     section("Widens access", collect(plans, widens)),
+    section("Takes traffic from releases", collect(plans, undoes)),
     section("Drifted", collect(plans, drifts)),
     section("Checks", collect(plans, checks)),
     section("Outputs", collect(plans, outputs)),
@@ -180,6 +181,7 @@ function destroys(plan: PlanReview): Item[] {
           ...(importing === undefined ? [] : [": imported only to be destroyed"]),
           ...(forcedBy.length ? [", forced by ", ...codes(forcedBy)] : reason ? [": ", ...reason] : []),
           ...(holdsData ? [". It holds data"] : []),
+          ...awaited(resource),
         ],
         group: (DESTROYS[kind] ?? "").trim(),
         names: [resource.address],
@@ -220,6 +222,28 @@ function narrows(plan: PlanReview): Item[] {
       names: addresses,
       rank: 1,
     }));
+}
+
+function undoes(plan: PlanReview): Item[] {
+  return plan.resources
+    .filter(({ release }) => release === "undone")
+    .map((resource) => ({
+      head: [
+        ...named(resource),
+        " leads users elsewhere with the apply: away from what the last release brought, without its checks",
+      ],
+      body: { attributes: resource.attributes },
+      group: "traffic",
+      names: [resource.address],
+      rank: MUST,
+    }));
+}
+
+/** Says that users do not get a change with the apply. */
+function awaited({ release, type }: ResourceReview): string[] {
+  if (release !== "awaited") return [];
+  const who = type === "aws_ecs_task_definition" ? "The service gets" : "Callers of its alias get";
+  return [`. ${who} it with the release that follows, not with the apply`];
 }
 
 const DRIFTED: Readonly<Partial<Record<Kind, string>>> = {
@@ -348,6 +372,7 @@ function rest(plan: PlanReview): Section {
         ...(importing === undefined ? [] : importing ? [", imported: ", code(importing)] : [", imported"]),
         ...(kind === "read" && reason ? [": ", ...reason] : []),
         ...(kind === "update" ? [`: ${told ? plural(told, "attribute") : "nothing that can be shown"}`] : []),
+        ...(kind === "update" ? awaited(resource) : []),
       ],
       ...(told ? { body: { attributes } } : {}),
       group: kind === "unknown" ? "to be read" : `to ${VERBS[kind]}`,
@@ -360,6 +385,7 @@ function rest(plan: PlanReview): Section {
     folded.form && `${folded.form} only in the form of ${folded.form === 1 ? "a document" : "documents"}`,
     folded.unchanged && `${folded.unchanged} unchanged`,
     folded.readAnew && `${folded.readAnew} read anew, in what nobody configured`,
+    folded.released && `${folded.released} as releases left ${folded.released === 1 ? "it" : "them"}`,
     folded.checksPassed && `${plural(folded.checksPassed, "check")} passed`,
   ].filter(Boolean);
   return { title: plural(items.length, "resource"), items, stack: plan.name, note: notes.join(", ") };

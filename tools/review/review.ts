@@ -4,6 +4,7 @@ import { type Kind, kindOf } from "./kind";
 import { get, isArray, isObject } from "./masks";
 import { code, type Phrase, plainText } from "./phrase";
 import type { Change, Check, Json, Plan, ResourceChange } from "./plan";
+import { type ReleaseEffect, Releases, topOf } from "./releases";
 import { isHarmless, isSecretName, Redactor } from "./secrets";
 
 /** What a plan does that somebody should look at, in the words of `--fail-on`. */
@@ -13,6 +14,7 @@ export const RISKS = [
   "forget",
   "access",
   "network",
+  "release",
   "drift",
   "check",
   "deferred",
@@ -51,6 +53,8 @@ export interface ResourceReview {
   /** Whether what is destroyed holds data that nothing brings back. */
   readonly holdsData: boolean;
   readonly attributes: readonly AttributeChange[];
+  /** What it has to do with releases, where it has. */
+  readonly release?: ReleaseEffect;
   /** Whether nothing differs but tags, or the form of documents. */
   readonly trivial?: "tags" | "form";
   /** Why it is left for a later plan. */
@@ -92,6 +96,8 @@ export interface PlanReview {
     readonly unchanged: number;
     /** Resources of which only what is neither configured nor used was read anew. */
     readonly readAnew: number;
+    /** Resources of which only what releases change differs from the state. */
+    readonly released: number;
     readonly checksPassed: number;
   };
 }
@@ -152,10 +158,14 @@ const HOLDS_DATA =
   /^aws_(s3_bucket|s3_object|db_instance|db_cluster|rds_cluster|rds_global_cluster|docdb_cluster|neptune_cluster|redshift_cluster|dynamodb_table|efs_file_system|fsx_\w+|ebs_volume|elasticache_(cluster|replication_group)|memorydb_cluster|opensearch_domain|elasticsearch_domain|kms_key|secretsmanager_secret|ssm_parameter|ecr_repository|cloudwatch_log_group|kinesis_stream|sqs_queue|msk_cluster|cognito_user_pool|codecommit_repository|backup_vault|timestreamwrite_table|keyspaces_table|glacier_vault|lightsail_database|qldb_ledger|route53_zone|mq_broker)$/;
 
 class PlanReader {
+  private readonly releases: Releases;
+
   constructor(
     private readonly plan: Plan,
     private readonly redactor: Redactor,
-  ) {}
+  ) {
+    this.releases = new Releases(plan.resources);
+  }
 
   read(): PlanReview {
     const { plan } = this;
@@ -172,6 +182,7 @@ class PlanReader {
     for (const { kind } of [...all, ...deferred])
       if (KIND_RISK[kind]) for (const risk of KIND_RISK[kind]) risks.add(risk);
     for (const { direction, risk } of access) if (direction !== "narrows") risks.add(risk);
+    if (all.some(({ release }) => release === "undone")) risks.add("release");
     if (drift.told.some(({ resource }) => resource.kind !== "no-op")) risks.add("drift");
     if (checks.some(({ status }) => status !== "unknown")) risks.add("check");
     if (
@@ -202,6 +213,7 @@ class PlanReader {
         form: all.filter(({ trivial }) => trivial === "form").length,
         unchanged: plan.resources.length - changed.length,
         readAnew: drift.readAnew,
+        released: drift.released,
         checksPassed: plan.checks.length - checks.length,
       },
     };
@@ -211,6 +223,7 @@ class PlanReader {
     const { change, type } = resource;
     const kind = isKnownMode(resource.mode) ? kindOf(change.actions) : "unknown";
     const { changes: attributes, formOnly } = compareAttributes(change, this.redactor);
+    const release = this.releases.effectOf(resource, kind, attributes);
     const destroys = kind === "delete" || kind === "replace" || kind === "unknown";
     const plain = kind === "update" && change.importing === undefined && !resource.previousAddress;
     const trivial = !plain
@@ -232,6 +245,7 @@ class PlanReader {
       forcedBy: change.replacePaths.map((path) => this.safe(pathOf(path))),
       holdsData: destroys && HOLDS_DATA.test(type),
       attributes: withoutCopies(attributes),
+      ...(release && { release }),
       ...(trivial && { trivial }),
     };
   }
@@ -241,10 +255,14 @@ class PlanReader {
    * routes): that is told only where somebody configured it, where this plan uses it, or where it opens something
    * that no resource of the configuration does.
    */
-  private drift(changes: readonly ResourceReview[]): { told: DriftReview[]; readAnew: number } {
-    const { plan } = this;
+  private drift(changes: readonly ResourceReview[]): {
+    told: DriftReview[];
+    readAnew: number;
+    released: number;
+  } {
+    const { plan, releases } = this;
     const drifted = plan.drift.filter(isTold);
-    if (drifted.length === 0) return { told: [], readAnew: 0 };
+    if (drifted.length === 0) return { told: [], readAnew: 0, released: 0 };
     const planned = new Set(
       changes.flatMap(({ address, attributes }) => attributes.map(({ path }) => `${address} ${topOf(path)}`)),
     );
@@ -257,13 +275,19 @@ class PlanReader {
     const others = plan.resources.filter(({ address }) => !addresses.has(address)).map(unchanged);
     // What was read back is what there is to look at.
     const findings = this.findings([...others, ...drifted], () => false);
+    const released = new Set<string>();
     const all = drifted.map((resource): DriftReview => {
-      const told = this.resource(resource);
+      // What became of it before the plan is no change that awaits, or undoes, a release.
+      const { release: _, ...told } = this.resource(resource);
       return {
         resource: {
           ...told,
           attributes: told.attributes.filter(({ path }) => {
             const attribute = topOf(path);
+            if (releases.owns(resource, attribute)) {
+              released.add(told.address);
+              return false;
+            }
             if (plan.isRelevant(resource.address, attribute)) return true;
             if (deleted.has(resource.address)) return false;
             return (
@@ -282,7 +306,9 @@ class PlanReader {
         resource.attributes.length > 0 ||
         opened.some(({ direction }) => direction !== "narrows"),
     );
-    return { told, readAnew: all.length - told.length };
+    const folded = all.filter((one) => !told.includes(one));
+    const byRelease = folded.filter(({ resource }) => released.has(resource.address)).length;
+    return { told, readAnew: folded.length - byRelease, released: byRelease };
   }
 
   private outputs(): OutputReview[] {
@@ -324,9 +350,6 @@ class PlanReader {
     return this.redactor.text(text);
   }
 }
-
-/** The attribute at the beginning of a path. */
-const topOf = (path: string) => /^[^.[ ]*/.exec(path)![0];
 
 /** Blocks that providers read back of what other resources make. */
 const READ_BACK =

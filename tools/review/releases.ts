@@ -1,0 +1,119 @@
+import type { AttributeChange } from "./attributes";
+import { type Kind, kindOf } from "./kind";
+import { get, isObject, maskOf } from "./masks";
+import type { Json, ResourceChange } from "./plan";
+
+/**
+ * What a change has to do with releases. `awaited`: users get it with the release that follows. `undone`: the apply
+ * itself moves traffic, away from what a release gave it to.
+ */
+export type ReleaseEffect = "awaited" | "undone";
+
+/** What leads users to a version. */
+const TRAFFIC: Readonly<Record<string, readonly string[]>> = {
+  aws_lb_listener_rule: ["action"],
+  aws_lambda_alias: ["function_version", "routing_config"],
+  aws_ecs_service: ["task_definition", "load_balancer"],
+};
+
+/** What else a release changes: with its task set, and with its code. */
+const BESIDE: Readonly<Record<string, readonly string[]>> = {
+  aws_ecs_service: ["network_configuration", "platform_version"],
+  aws_lambda_function: [
+    "code_sha256",
+    "last_modified",
+    "qualified_arn",
+    "qualified_invoke_arn",
+    "source_code_hash",
+    "source_code_size",
+    "version",
+  ],
+};
+
+/** What a version of a function keeps, as it was when it was published. */
+const KEPT_BY_VERSIONS = new Set([
+  "architectures",
+  "dead_letter_config",
+  "description",
+  "environment",
+  "ephemeral_storage",
+  "file_system_config",
+  "handler",
+  "image_config",
+  "image_uri",
+  "kms_key_arn",
+  "layers",
+  "logging_config",
+  "memory_size",
+  "role",
+  "runtime",
+  "snap_start",
+  "timeout",
+  "tracing_config",
+  "vpc_config",
+]);
+
+/** Knows which of a plan's resources CodeDeploy releases: none, where the plan has no deployment group. */
+export class Releases {
+  private readonly isReleasing: boolean;
+  /** Names and ARNs of functions that an alias leads to, and whether that alias leads elsewhere after the apply. */
+  private readonly aliased = new Map<Json, boolean>();
+  private readonly movesServices: boolean;
+
+  constructor(resources: readonly ResourceChange[]) {
+    this.isReleasing = resources.some(
+      ({ type, change }) => type === "aws_codedeploy_deployment_group" && isObject(change.after),
+    );
+    for (const resource of resources.filter(({ type }) => type === "aws_lambda_alias"))
+      for (const name of valuesOf(resource, "function_name"))
+        this.aliased.set(name, this.aliased.get(name) === true || differs(resource, "function_version"));
+    this.movesServices = resources.some(
+      (resource) => resource.type === "aws_ecs_service" && differs(resource, "task_definition"),
+    );
+  }
+
+  /** What the change of a resource has to do with releases, if anything. */
+  effectOf(
+    resource: ResourceChange,
+    kind: Kind,
+    attributes: readonly AttributeChange[],
+  ): ReleaseEffect | undefined {
+    if (!this.isReleasing || !["update", "replace", "replace-and-forget"].includes(kind)) return undefined;
+    const { type } = resource;
+    const changed = attributes.map(({ path }) => topOf(path));
+    if (changed.some((attribute) => TRAFFIC[type]?.includes(attribute))) return "undone";
+    if (type === "aws_ecs_task_definition" && !this.movesServices) return "awaited";
+    const isKept = type === "aws_lambda_function" && changed.some((one) => KEPT_BY_VERSIONS.has(one));
+    return isKept && this.aliasOf(resource) === "stays" ? "awaited" : undefined;
+  }
+
+  /** Whether an attribute is the releases' to change: that it differs from the state is no drift. */
+  owns(resource: ResourceChange, attribute: string): boolean {
+    if (!this.isReleasing) return false;
+    const { type } = resource;
+    if (TRAFFIC[type]?.includes(attribute)) return true;
+    if (!BESIDE[type]?.includes(attribute)) return false;
+    return type !== "aws_lambda_function" || this.aliasOf(resource) !== undefined;
+  }
+
+  private aliasOf(resource: ResourceChange): "stays" | "moves" | undefined {
+    const names = ["function_name", "arn"].flatMap((key) => valuesOf(resource, key));
+    const found = names.map((name) => this.aliased.get(name)).find((moves) => moves !== undefined);
+    return found === undefined ? undefined : found ? "moves" : "stays";
+  }
+}
+
+/** The attribute at the beginning of a path. */
+export const topOf = (path: string) => /^[^.[ ]*/.exec(path)![0];
+
+function valuesOf({ change }: ResourceChange, key: string): Json[] {
+  return [change.before, change.after].flatMap((side) => (isObject(side) ? (get(side, key) ?? []) : []));
+}
+
+/** Whether an attribute of what there is has another value after the apply, or one that is not known. */
+function differs({ change }: ResourceChange, attribute: string): boolean {
+  const { before, after, afterUnknown, actions } = change;
+  if (kindOf(actions) === "no-op" || !isObject(before) || !isObject(after)) return false;
+  if (maskOf(afterUnknown, attribute) === true) return true;
+  return JSON.stringify(get(before, attribute)) !== JSON.stringify(get(after, attribute));
+}
