@@ -1,0 +1,168 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { execa } from "execa";
+import { temporaryProject } from "../../support/project";
+import { ROOT } from "../../support/settings";
+import { bad, FakeAws, OLD_TASK, ROLE_KEY } from "../release/fake-aws";
+import { HELLO, IMAGE, NEW_CODE, WEB } from "../release/support";
+
+const ROLE = "arn:aws:iam::222222222222:role/hello-dev-release";
+const NEW_TASK = OLD_TASK.replace(/1$/, "2");
+
+let aws: FakeAws;
+let endpoint: string;
+let cwd: string;
+
+beforeEach(async () => {
+  aws = new FakeAws();
+  endpoint = await aws.start();
+  cwd = temporaryProject();
+  const stack = join(cwd, "cdktf.out/stacks/dev");
+  mkdirSync(stack, { recursive: true });
+  mkdirSync(join(cwd, "bin"));
+  writeFileSync(join(stack, "hello.zip"), NEW_CODE);
+  const functions = { hello: { function_name: HELLO.function, filename: "hello.zip" } };
+  writeFileSync(join(stack, "cdk.tf.json"), JSON.stringify({ resource: { aws_lambda_function: functions } }));
+  putsOut({
+    releases: JSON.stringify({ cluster: "hello-dev", services: { web: WEB }, functions: { hello: HELLO } }),
+  });
+});
+afterEach(() => aws.stop());
+
+/** What Terraform says that the stack put out. */
+function putsOut(values: Record<string, string>) {
+  const outputs = Object.entries(values).map(([name, value]) => [name, { value, sensitive: false }]);
+  writeFileSync(join(cwd, "outputs.json"), JSON.stringify(Object.fromEntries(outputs)));
+  const program = join(cwd, "bin/terraform");
+  writeFileSync(
+    program,
+    `#!/bin/sh
+case "$1" in
+version) echo '{"terraform_version": "1.11.4"}' ;;
+output) cat '${cwd}/outputs.json' ;;
+esac
+`,
+  );
+  chmodSync(program, 0o755);
+}
+
+const run = (args: string[], env: Record<string, string> = {}) =>
+  execa(process.execPath, [join(ROOT, "tools/run.mjs"), "tools/pipeline/release.ts", ...args], {
+    cwd,
+    reject: false,
+    extendEnv: false,
+    env: {
+      PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`,
+      HOME: cwd,
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_ACCESS_KEY_ID: "local",
+      AWS_SECRET_ACCESS_KEY: "local",
+      IMAGE_WEB: IMAGE,
+      SLIPWAY_RELEASE_SECONDS: "0.001",
+      ...env,
+    },
+  });
+
+/** Until an operation was asked for so often. */
+const asked = (operation: string, times: number) =>
+  new Promise<void>((resolve) => {
+    aws.on = () => {
+      if (aws.asked(operation).length >= times) resolve();
+    };
+  });
+
+const changes = () => aws.calls.filter(({ operation }) => !/^(Assume|Get|List|Describe)/.test(operation));
+
+test("releases all with the environment's role in its region, and brings all back", async () => {
+  const { exitCode, stdout, stderr } = await run(["dev"]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(stdout).toMatch(/web: AllowTraffic 10 %[\s\S]*dev is released\.$/);
+  expect([aws.service, aws.alias]).toEqual([NEW_TASK, "2"]);
+  const [assume, ...others] = aws.calls;
+  expect(assume).toMatchObject({ operation: "AssumeRole", key: "local", input: { RoleArn: ROLE } });
+  expect(new Set(others.map(({ key }) => key))).toEqual(new Set([ROLE_KEY]));
+  const record = JSON.parse(readFileSync(join(cwd, "release/releases.json"), "utf8"));
+  expect(record.services.web).toMatchObject({ before: OLD_TASK, after: NEW_TASK, done: "released" });
+
+  // It takes no image.
+  const back = await run(["dev", "--back", "release"], { IMAGE_WEB: "" });
+  expect({ exitCode: back.exitCode, stderr: back.stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(back.stdout).toMatch(/dev is as it was before the release\.$/);
+  expect([aws.service, aws.alias]).toEqual([OLD_TASK, "1"]);
+});
+
+test("fails with words for people where a release fails, and leaves its record in the folder named", async () => {
+  aws.goes.web = [bad("HEALTH_CONSTRAINTS", "no task")];
+  const { exitCode, stdout, stderr } = await run(["dev", "out"]);
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 1,
+    stderr: expect.stringMatching(/^dev is not released: web failed/),
+  });
+  expect(stdout).toContain("the new version did not become healthy (HEALTH_CONSTRAINTS: no task)");
+  expect([aws.service, aws.alias]).toEqual([OLD_TASK, "1"]);
+  expect(JSON.parse(readFileSync(join(cwd, "out/releases.json"), "utf8")).services.web.done).toBe("failed");
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("stops what is on its way when it gets %s", async (signal) => {
+  aws.goes.web = [[{ status: "InProgress" }]];
+  aws.goes.hello = [[{ status: "InProgress" }]];
+  const command = run(["dev"]);
+  await asked("BatchGetDeploymentTargets", 2);
+  command.kill(signal);
+  const { exitCode, stdout } = await command;
+  expect(exitCode).toBe(1);
+  expect(stdout).toContain("web: interrupted");
+  expect(aws.asked("StopDeployment")).toHaveLength(2);
+});
+
+test("stops it at once, however seldom it asks", async () => {
+  aws.goes.web = [[{ status: "InProgress" }]];
+  aws.goes.hello = [[{ status: "InProgress" }]];
+  const command = run(["dev"], { SLIPWAY_RELEASE_SECONDS: "600" });
+  await asked("BatchGetDeploymentTargets", 2);
+  command.kill("SIGTERM");
+  await asked("StopDeployment", 2);
+  command.kill("SIGKILL");
+  await command;
+});
+
+describe("fails with words for people, and changes nothing, when", () => {
+  async function failure(args = ["dev"], env: Record<string, string> = {}): Promise<string> {
+    const { exitCode, stderr, stdout } = await run(args, env);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(changes()).toEqual([]);
+    expect(existsSync(join(cwd, "release"))).toBe(false);
+    return stderr;
+  }
+
+  test.each([
+    [[]],
+    [["dev", "release", "more"]],
+    [["dev", "release", "--back", "release"]],
+    [["dev", "--back"]],
+    [["dev", "--force"]],
+  ])("it is given %j", async (args) => {
+    expect(await failure(args)).toMatch(/^Name an environment, and a folder/);
+  });
+
+  test("an image is no digest of the service's own repository", async () => {
+    expect(await failure(["dev"], { IMAGE_WEB: IMAGE.replace(/@.*/, ":latest") })).toMatch(/^IMAGE_WEB is "/);
+  });
+
+  test("the environment was deployed before there were releases", async () => {
+    putsOut({ service_web_url: "http://a" });
+    expect(await failure()).toMatch(/^dev has put out nothing to release by/);
+  });
+
+  test("the role cannot be taken on", async () => {
+    aws.errors.set("AssumeRole", { name: "AccessDenied", times: 99 });
+    expect(await failure()).toMatch(
+      new RegExp(`^The role ${ROLE} cannot be taken on .*npx cdktf deploy access-dev`),
+    );
+  });
+
+  test("there is nothing to bring back", async () => {
+    expect(await failure(["dev", "--back", "gone"])).toMatch(/^There is no .*gone\/releases\.json/);
+  });
+});

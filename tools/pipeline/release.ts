@@ -1,0 +1,87 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { releaseRoleArn } from "../../shared/names";
+import { runCommand, UserError } from "../project";
+import { releaseClients } from "../release/clients";
+import type { Context } from "../release/context";
+import { ReleasableFunction } from "../release/function";
+import { readBundle, readImages, readReleases } from "../release/inputs";
+import { ReleaseRecord } from "../release/record";
+import { bringBack, release } from "../release/release";
+import { ReleasableService } from "../release/service";
+import { Stack } from "../stack";
+import { readEnvironment } from "./environment";
+
+/** Between two questions about the same thing. */
+const SECONDS = 5;
+
+/**
+ * `npm run release -- ENVIRONMENT [FOLDER]`: releases the images that IMAGE_<SERVICE> name, and the functions as they are
+ * synthesized, by CodeDeploy; leaves in the folder what it did. `npm run release -- ENVIRONMENT --back FOLDER`: brings
+ * back what was before that.
+ */
+runCommand(async () => {
+  const { name, folder, isBack } = argumentsOf(process.argv.slice(2));
+  const { settings, environment, folder: stack } = await readEnvironment(name);
+  const { values: outputs, failure } = await new Stack(stack).outputs();
+  if (!outputs) throw new UserError(`What ${name} put out cannot be read.\n${failure}`);
+  const { cluster, services, functions } = readReleases(name, outputs);
+  const earlier = isBack ? ReleaseRecord.read(folder, name) : undefined;
+  // All that a release is made of is there before anything changes; the way back needs none of it.
+  const images = isBack ? {} : readImages(settings, Object.keys(services), process.env);
+  const bundles = Object.values(functions).map(({ function: one }) =>
+    isBack ? new Uint8Array() : readBundle(stack, one),
+  );
+  const context: Context = {
+    environment: name,
+    region: environment.region,
+    role: releaseRoleArn(settings, environment),
+    clients: await releaseClients(settings, environment),
+    tell: (line) => console.log(line),
+    every: 1000 * Number(process.env.SLIPWAY_RELEASE_SECONDS ?? SECONDS),
+    interrupted: interruption(),
+  };
+  const subjects = [
+    ...Object.entries(services).map(
+      ([service, group]) => new ReleasableService(service, group, cluster, images[service] ?? "", context),
+    ),
+    ...Object.entries(functions).map(
+      ([one, group], index) => new ReleasableFunction(one, group, bundles[index]!, context),
+    ),
+  ];
+  if (earlier) {
+    await bringBack(subjects, earlier, context);
+    console.log(`${name} is as it was before the release.`);
+  } else {
+    await release(subjects, ReleaseRecord.begin(folder, name), context);
+    console.log(`${name} is released.`);
+  }
+  return 0;
+});
+
+/** @throws UserError where they are not what the command takes */
+function argumentsOf(args: string[]): { name: string; folder: string; isBack: boolean } {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { back: { type: "string" } },
+      allowPositionals: true,
+    });
+    const [name, folder = "release", ...others] = positionals;
+    if (name && !others.length && !(values.back !== undefined && positionals.length > 1))
+      return { name, folder: resolve(values.back ?? folder), isBack: values.back !== undefined };
+  } catch {
+    // Told below, as all that is wrong with them.
+  }
+  throw new UserError(
+    "Name an environment, and a folder for what was done: npm run release -- dev release. The way back: npm run release -- dev --back release",
+  );
+}
+
+/** Aborted when the command is told to end, as CodeBuild does when somebody stops a build. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  // npm passes on what the terminal sent already: it may come twice.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => controller.abort());
+  return controller.signal;
+}

@@ -1,0 +1,116 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Settings } from "../../settings";
+import { imageVariable, type Releases } from "../../shared/releases";
+import { Repository } from "../images/repository";
+import { UserError } from "../project";
+
+const group = {
+  application: z.string(),
+  group: z.string(),
+  check: z.string(),
+  alarms: z.array(z.string()),
+};
+const releasesSchema = z.object({
+  cluster: z.string(),
+  services: z.record(
+    z.string(),
+    z
+      .object({
+        ...group,
+        service: z.string(),
+        taskDefinition: z.looseObject({
+          family: z.string(),
+          containerDefinitions: z.array(z.looseObject({ name: z.string() })),
+        }),
+        container: z.string(),
+        port: z.number(),
+        subnets: z.array(z.string()),
+        securityGroups: z.array(z.string()),
+      })
+      .refine(({ container, taskDefinition }) =>
+        taskDefinition.containerDefinitions.some(({ name }) => name === container),
+      ),
+  ),
+  functions: z.record(z.string(), z.object({ ...group, function: z.string(), alias: z.string() })),
+});
+
+/**
+ * What an environment's stack put out for its releases.
+ *
+ * @param outputs of the stack, by name
+ * @throws UserError where it put out none, or one that this version of the project does not know
+ */
+export function readReleases(environment: string, outputs: Readonly<Record<string, unknown>>): Releases {
+  const deploy = `Deploy it as it is synthesized now: npx cdktf deploy ${environment}`;
+  const { releases } = outputs;
+  if (releases === undefined)
+    throw new UserError(
+      `${environment} has put out nothing to release by (the output "releases"): it is not deployed, or was before it could be released. ${deploy}`,
+    );
+  try {
+    return releasesSchema.parse(JSON.parse(String(releases)));
+  } catch {
+    throw new UserError(
+      `The output "releases" of ${environment} is not as this version of the project reads it: another one deployed it. ${deploy}`,
+    );
+  }
+}
+
+/**
+ * The images that services are released with, by the services' names.
+ *
+ * @param variables where IMAGE_<SERVICE> name them
+ * @throws UserError that tells all that are missing, or are not of the service's own repository by their digests
+ */
+export function readImages(
+  settings: Settings,
+  services: readonly string[],
+  variables: NodeJS.ProcessEnv,
+): Readonly<Record<string, string>> {
+  const problems: string[] = [];
+  const images = services.map((service) => {
+    const variable = imageVariable(service);
+    const image = variables[variable] ?? "";
+    const { uri } = new Repository(settings, service);
+    const [repository, digest, ...more] = image.split("@");
+    if (repository !== uri || !/^sha256:[0-9a-f]{64}$/.test(digest ?? "") || more.length)
+      problems.push(
+        `${variable} is ${image ? JSON.stringify(image) : "not set"}: it names the image of ${service}, as ${uri}@sha256:…`,
+      );
+    return [service, image] as const;
+  });
+  if (problems.length)
+    throw new UserError(
+      `${problems.join("\n")}\nNothing was released. npm run image -- SERVICE builds an image and leaves that name in the folder image.`,
+    );
+  return Object.fromEntries(images);
+}
+
+const stackSchema = z.object({
+  resource: z.object({
+    aws_lambda_function: z.record(
+      z.string(),
+      z.looseObject({ function_name: z.string(), filename: z.string() }),
+    ),
+  }),
+});
+
+/**
+ * The archive of a function as it was synthesized.
+ *
+ * @param folder of the synthesized stack
+ * @param name of the function in Lambda
+ * @throws UserError where the stack has no such function
+ */
+export function readBundle(folder: string, name: string): Uint8Array {
+  const stack = stackSchema.safeParse(JSON.parse(readFileSync(join(folder, "cdk.tf.json"), "utf8")));
+  const functions = Object.values(stack.data?.resource.aws_lambda_function ?? {});
+  const file = functions.find(({ function_name }) => function_name === name)?.filename;
+  if (!file || !existsSync(join(folder, file)))
+    throw new UserError(
+      `The synthesized stack has no code of the function ${name}, which is deployed. Synthesize what was deployed: npm run synth. Nothing was released.`,
+    );
+  return readFileSync(join(folder, file));
+}

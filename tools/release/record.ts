@@ -1,0 +1,90 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../project";
+import type { Releasable } from "./releasable";
+
+/** In the folder of a release. */
+const FILE = "releases.json";
+
+const entrySchema = z.object({
+  /** What ran before. */
+  before: z.string().optional(),
+  /** What was released. */
+  after: z.string().optional(),
+  /** Id of CodeDeploy's deployment. */
+  deployment: z.string().optional(),
+  /** "releasing" of a release that did not see its end. */
+  done: z.enum(["waiting", "releasing", "released", "runs already", "failed", "brought back"]),
+});
+const recordSchema = z.object({
+  environment: z.string(),
+  services: z.record(z.string(), entrySchema),
+  functions: z.record(z.string(), entrySchema),
+});
+
+export type Entry = z.infer<typeof entrySchema>;
+type Content = z.infer<typeof recordSchema>;
+
+/** What a release did, in a folder: all that it takes to bring back what was before. */
+export class ReleaseRecord {
+  private constructor(
+    private readonly folder: string,
+    private readonly content: Content,
+  ) {}
+
+  /** Begins a release's; what an earlier one left in the folder's `releases.json` is gone. */
+  static begin(folder: string, environment: string): ReleaseRecord {
+    const record = new ReleaseRecord(folder, { environment, services: {}, functions: {} });
+    record.save();
+    return record;
+  }
+
+  /** @throws UserError where the folder has none of this environment */
+  static read(folder: string, environment: string): ReleaseRecord {
+    const file = join(folder, FILE);
+    if (!existsSync(file))
+      throw new UserError(
+        `There is no ${file}: npm run release -- ${environment} FOLDER leaves it, and it says what to bring back.`,
+      );
+    let content: Content;
+    try {
+      content = recordSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+    } catch {
+      throw new UserError(`${file} is not what npm run release leaves. Nothing was brought back.`);
+    }
+    if (content.environment !== environment)
+      throw new UserError(
+        `${file} is of a release of ${content.environment}, and not of ${environment}. Nothing was brought back.`,
+      );
+    return new ReleaseRecord(folder, content);
+  }
+
+  /** Names of what may have been released, as one kind. */
+  namesOf(kind: Releasable["kind"]): string[] {
+    return Object.keys(this.content[`${kind}s`]);
+  }
+
+  entry({ kind, name }: Pick<Releasable, "kind" | "name">): Entry {
+    const entries = this.content[`${kind}s`];
+    return Object.hasOwn(entries, name) ? entries[name]! : { done: "waiting" };
+  }
+
+  /** Adds to what is known. It is written at once, so that it is there whatever happens next. */
+  note(subject: Pick<Releasable, "kind" | "name">, news: Partial<Entry>): void {
+    this.content[`${subject.kind}s`][subject.name] = { ...this.entry(subject), ...news };
+    this.save();
+  }
+
+  /** Writes what a version was made of, beside. */
+  keep({ name }: Pick<Releasable, "name">, files: Readonly<Record<string, object>>): void {
+    mkdirSync(join(this.folder, name), { recursive: true });
+    for (const [file, content] of Object.entries(files))
+      writeFileSync(join(this.folder, name, file), `${JSON.stringify(content, undefined, 2)}\n`);
+  }
+
+  private save(): void {
+    mkdirSync(this.folder, { recursive: true });
+    writeFileSync(join(this.folder, FILE), `${JSON.stringify(this.content, undefined, 2)}\n`);
+  }
+}

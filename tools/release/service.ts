@@ -1,0 +1,108 @@
+import { createHash } from "node:crypto";
+import {
+  DescribeServicesCommand,
+  DescribeTaskDefinitionCommand,
+  RegisterTaskDefinitionCommand,
+  type RegisterTaskDefinitionCommandInput,
+} from "@aws-sdk/client-ecs";
+import type { ServiceRelease } from "../../shared/releases";
+import { UserError } from "../project";
+import type { Context } from "./context";
+import type { Change, Made, Releasable } from "./releasable";
+
+/** A tag of task definitions: the hash of all that was asked for. */
+const HASH_TAG = "slipway:release";
+
+interface Tagged {
+  readonly tags?: readonly { readonly key?: string; readonly value?: string }[];
+}
+
+/** A service of ECS, whose versions are task definitions. */
+export class ReleasableService implements Releasable {
+  readonly kind = "service";
+  readonly atOnce = "CodeDeployDefault.ECSAllAtOnce";
+
+  /** @param image its URI, by digest */
+  constructor(
+    readonly name: string,
+    readonly group: ServiceRelease,
+    private readonly cluster: string,
+    private readonly image: string,
+    private readonly context: Context,
+  ) {}
+
+  async running(): Promise<string> {
+    const { service } = this.group;
+    const { services: [found] = [] } = await this.context.clients.ecs.send(
+      new DescribeServicesCommand({ cluster: this.cluster, services: [service] }),
+    );
+    if (found?.status !== "ACTIVE")
+      throw new UserError(
+        `There is no service ${service} in the cluster ${this.cluster}. Deploy the environment first: npx cdktf deploy ${this.context.environment}`,
+      );
+    const primary = found.taskSets?.find(({ status }) => status === "PRIMARY");
+    return primary?.taskDefinition ?? found.taskDefinition!;
+  }
+
+  async make(running: string): Promise<Made | undefined> {
+    const { ecs } = this.context.clients;
+    const wanted = this.wanted();
+    const hash = createHash("sha256").update(canonical(wanted)).digest("hex");
+    const { tags = [] } = await ecs.send(
+      new DescribeTaskDefinitionCommand({ taskDefinition: running, include: ["TAGS"] }),
+    );
+    if (tags.some(({ key, value }) => key === HASH_TAG && value === hash)) return undefined;
+    const { tags: own = [] } = this.group.taskDefinition as Tagged;
+    const { taskDefinition } = await ecs.send(
+      new RegisterTaskDefinitionCommand({
+        ...wanted,
+        tags: [...own, { key: HASH_TAG, value: hash }],
+      }),
+    );
+    return { version: taskDefinition!.taskDefinitionArn!, files: { "taskdef.json": wanted } };
+  }
+
+  appSpec({ after }: Change, { checked }: { readonly checked: boolean }): object {
+    const { container, port, subnets, securityGroups, check } = this.group;
+    return {
+      version: 0.0,
+      Resources: [
+        {
+          TargetService: {
+            Type: "AWS::ECS::Service",
+            Properties: {
+              TaskDefinition: after,
+              LoadBalancerInfo: { ContainerName: container, ContainerPort: port },
+              PlatformVersion: "LATEST",
+              NetworkConfiguration: {
+                AwsvpcConfiguration: {
+                  Subnets: subnets,
+                  SecurityGroups: securityGroups,
+                  AssignPublicIp: "DISABLED",
+                },
+              },
+            },
+          },
+        },
+      ],
+      ...(checked && { Hooks: [{ AfterAllowTestTraffic: check }, { AfterAllowTraffic: check }] }),
+    };
+  }
+
+  /** The task definition that was deployed, with the image in the service's own container. */
+  private wanted(): RegisterTaskDefinitionCommandInput {
+    const { taskDefinition, container } = this.group;
+    const containerDefinitions = taskDefinition.containerDefinitions.map((definition) =>
+      definition.name === container ? { ...definition, image: this.image } : definition,
+    );
+    return { ...taskDefinition, containerDefinitions };
+  }
+}
+
+/** The same JSON for the same content: objects in the order of their keys. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, one) =>
+    one && typeof one === "object" && !Array.isArray(one)
+      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : one,
+  );
