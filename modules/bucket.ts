@@ -9,7 +9,6 @@ import { S3BucketServerSideEncryptionConfigurationA } from "@cdktf/provider-aws/
 import { S3BucketVersioningA } from "@cdktf/provider-aws/lib/s3-bucket-versioning";
 import { Lazy } from "cdktf";
 import { Construct } from "constructs";
-import { accountRoot } from "./arns";
 import { type Grantee, policyDocument, type Statement } from "./iam";
 import type { IKey } from "./key";
 
@@ -138,18 +137,6 @@ export class Bucket extends Construct implements IBucket {
   allowLoadBalancerLogs(account: string): this {
     const path = `${this.arn}/*/AWSLogs/${account}/*`;
     return this.allowDelivery("logdelivery.elasticloadbalancing.amazonaws.com", path, account);
-  }
-
-  /** Lets roles of another account read and write objects. */
-  shareWith(account: string, roleArns: readonly string[]): void {
-    const who = {
-      principals: { AWS: accountRoot(account) },
-      conditions: { ArnLike: { "aws:PrincipalArn": roleArns } },
-    };
-    this.statements.push(
-      { actions: BUCKET_READING, resources: [this.arn], ...who },
-      { actions: OBJECT_USE, resources: [`${this.arn}/*`], ...who },
-    );
   }
 
   grantReadWrite(grantee: Grantee, prefix = ""): void {

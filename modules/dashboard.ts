@@ -1,51 +1,42 @@
-import { physicalName } from "./naming";
+/** A metric as a dashboard names it: namespace, name, and pairs of a dimension's name and value. */
+export type Metric = readonly [namespace: string, name: string, ...dimensions: string[]];
 
-export interface DashboardProps {
-  readonly prefix: string;
-  readonly region: string;
-  readonly services: readonly string[];
-  readonly functions: readonly string[];
+export interface Line {
+  /** @default - none: an expression is drawn */
+  readonly metric?: Metric;
+  /** Search over metrics, each of which is a line. @default - none */
+  readonly expression?: string;
+  readonly label?: string;
+  /** @default - the chart's */
+  readonly stat?: string;
+}
+
+export interface Chart {
+  readonly title: string;
+  /** Of each minute. */
+  readonly stat: string;
+  readonly lines: readonly Line[];
 }
 
 const WIDTH = 24;
 const HEIGHT = 6;
 
-/** The dashboard of an environment: a row a service and a row a function, load on the left, errors on the right. */
-export function environmentDashboard({ prefix, region, services, functions }: DashboardProps): string {
-  const rows = [
-    ...services.map((name) => [
-      chart(`${name}: CPU and memory, %`, region, "Average", [
-        ["AWS/ECS", "CPUUtilization", "ClusterName", prefix, "ServiceName", name],
-        ["AWS/ECS", "MemoryUtilization", "ClusterName", prefix, "ServiceName", name],
-      ]),
-      chart(`${name}: running tasks`, region, "Average", [
-        ["ECS/ContainerInsights", "RunningTaskCount", "ClusterName", prefix, "ServiceName", name],
-      ]),
-    ]),
-    ...functions.map((name) => {
-      const fn = physicalName("function", prefix, name);
-      return [
-        chart(`${name}: calls and errors`, region, "Sum", [
-          ["AWS/Lambda", "Invocations", "FunctionName", fn],
-          ["AWS/Lambda", "Errors", "FunctionName", fn],
-        ]),
-        chart(`${name}: duration, ms`, region, "p99", [["AWS/Lambda", "Duration", "FunctionName", fn]]),
-      ];
-    }),
-  ];
+/** A dashboard's body: each row of charts over the whole width. */
+export function dashboardBody(region: string, rows: readonly (readonly Chart[])[]): string {
   const widgets = rows.flatMap((row, y) =>
-    row.map((properties, x) => ({
+    row.map(({ title, stat, lines }, x) => ({
       type: "metric",
       x: (x * WIDTH) / row.length,
       y: y * HEIGHT,
       width: WIDTH / row.length,
       height: HEIGHT,
-      properties,
+      properties: { title, region, stat, period: 60, view: "timeSeries", metrics: lines.map(lineOf) },
     })),
   );
   return JSON.stringify({ widgets });
 }
 
-function chart(title: string, region: string, stat: string, metrics: string[][]) {
-  return { title, region, stat, metrics, period: 60, view: "timeSeries" };
+function lineOf({ metric = [] as never, expression, label, stat }: Line): unknown[] {
+  const options = { ...(expression && { expression }), ...(label && { label }), ...(stat && { stat }) };
+  return [...metric, ...(Object.keys(options).length ? [options] : [])];
 }

@@ -13,6 +13,8 @@ export interface DomainProps {
   readonly name: string;
   /** Name of the public hosted zone that it lies in, in this account. */
   readonly zone: string;
+  /** Whether names one label below lead here, too. @default false */
+  readonly withNamesBelow?: boolean;
 }
 
 /** A host name of the environment's own, with a certificate that ACM renews by itself. */
@@ -21,18 +23,23 @@ export class Domain extends Construct {
   /** ARN of the certificate, known when it is valid. */
   readonly certificateArn: string;
   private readonly zone: DataAwsRoute53Zone;
+  /** Pattern of the names below, where they lead here. */
+  readonly below: readonly string[];
 
   constructor(scope: Construct, id: string, props: DomainProps) {
     super(scope, id);
     this.name = props.name;
+    this.below = props.withNamesBelow ? [`*.${props.name}`] : [];
     this.zone = new DataAwsRoute53Zone(this, "zone", { name: props.zone, privateZone: false });
     const certificate = new AcmCertificate(this, "certificate", {
       domainName: props.name,
       validationMethod: "DNS",
+      ...(this.below.length && { subjectAlternativeNames: [...this.below] }),
       // One that a listener still uses cannot be deleted: it goes when the listener has another, or none.
       lifecycle: { createBeforeDestroy: true },
     });
-    // One name, one option. Which names there are must be known at plan, what they are told to be must not.
+    // One record, also for the names below: each option tells the same. Which names there are must be known at plan,
+    // what they are told to be must not.
     const option = certificate.domainValidationOptions.get(0);
     const record = new Route53Record(this, "validation-record", {
       zoneId: this.zone.zoneId,
@@ -51,13 +58,14 @@ export class Domain extends Construct {
     }).certificateArn;
   }
 
-  /** Leads the name to a load balancer, which has no addresses but of IPv4. Takes no record over that others made. */
+  /** Leads the names to a load balancer, which has no addresses but of IPv4. Takes no record over that others made. */
   pointTo(balancer: Lb): void {
-    new Route53Record(this, "address", {
-      zoneId: this.zone.zoneId,
-      name: this.name,
-      type: "A",
-      alias: { name: balancer.dnsName, zoneId: balancer.zoneId, evaluateTargetHealth: false },
-    });
+    for (const name of [this.name, ...this.below])
+      new Route53Record(this, name === this.name ? "address" : "addresses-below", {
+        zoneId: this.zone.zoneId,
+        name,
+        type: "A",
+        alias: { name: balancer.dnsName, zoneId: balancer.zoneId, evaluateTargetHealth: false },
+      });
   }
 }

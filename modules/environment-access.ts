@@ -1,6 +1,7 @@
 import { accessNames, LIVE_ALIAS } from "../shared/names";
 import { environmentPrefix, policyArn, roleArn } from "./arns";
 import { validationRecord } from "./domain";
+import { VPC_USE } from "./function";
 import { GIVING_RIGHTS, KEEPING_ROLES, type Statement } from "./iam";
 import { KEY_USE } from "./key";
 
@@ -12,13 +13,16 @@ export interface Reach {
   readonly region: string;
   /** Host name of the services. @default - none, and no right in Route 53 */
   readonly domain?: string;
+  /** Names of the secrets, of Secrets Manager, that the services refer to. */
+  readonly secrets: readonly string[];
 }
 
 const NO_NAME =
   "What is read, or made, here has no name of its own to limit it to; the account is the environment's.";
 
 /** Reading that a plan does. Secrets' values, objects and log lines are not among it. */
-export function readStatements({ project, environment, account, region, domain }: Reach): Statement[] {
+export function readStatements(reach: Reach): Statement[] {
+  const { project, environment, account, region, domain, secrets } = reach;
   const prefix = environmentPrefix(project, environment);
   return [
     {
@@ -87,6 +91,18 @@ export function readStatements({ project, environment, account, region, domain }
       ],
       resources: namedResources({ account, region, prefix }),
     },
+    ...(secrets.length
+      ? [
+          {
+            // That they are there, and not what they are.
+            actions: ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
+            resources: secrets.map(
+              (name) => `arn:aws:secretsmanager:${region}:${account}:secret:${name}-??????`,
+            ),
+          },
+        ]
+      : []),
+    { actions: ["apigateway:GET"], resources: [`arn:aws:apigateway:${region}::/apis/*`] },
     {
       actions: ["acm:DescribeCertificate", "acm:ListTagsForCertificate"],
       ...ownByTag({ account, region, environment }, "acm", "certificate"),
@@ -111,6 +127,71 @@ export function verifyStatements({ project, environment, account, region }: Reac
     {
       actions: ["lambda:InvokeFunction"],
       resources: [`arn:aws:lambda:${region}:${account}:function:${prefix}-*:${LIVE_ALIAS}`],
+    },
+  ];
+}
+
+/** Releasing: new versions of an environment's services and functions, and what CodeDeploy does with them. */
+export function releaseStatements({ project, environment, account, region }: Reach): Statement[] {
+  const prefix = environmentPrefix(project, environment);
+  const at = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
+  const passable = ["execution", "task"].map((kind) => roleArn(account, `${prefix}-*-${kind}`));
+  return [
+    {
+      actions: ["codedeploy:CreateDeployment", "codedeploy:GetDeployment", "codedeploy:ListDeployments"],
+      resources: [at("codedeploy", `deploymentgroup:${prefix}-*/*`)],
+    },
+    {
+      actions: ["codedeploy:GetApplicationRevision", "codedeploy:RegisterApplicationRevision"],
+      resources: [at("codedeploy", `application:${prefix}-*`)],
+    },
+    { actions: ["codedeploy:GetDeploymentConfig"], resources: [at("codedeploy", "deploymentconfig:*")] },
+    {
+      actions: [
+        "codedeploy:BatchGetDeploymentTargets",
+        "codedeploy:ListDeploymentTargets",
+        "codedeploy:StopDeployment",
+        "cloudwatch:DescribeAlarms",
+        "ecs:DescribeTaskDefinition",
+      ],
+      resources: ["*"],
+      reason: "These actions have no resource.",
+    },
+    { actions: ["ecs:DescribeServices"], resources: [at("ecs", `service/${prefix}/*`)] },
+    {
+      actions: ["ecs:RegisterTaskDefinition", "ecs:TagResource"],
+      resources: [at("ecs", `task-definition/${prefix}-*:*`)],
+    },
+    {
+      actions: ["iam:PassRole"],
+      resources: passable,
+      conditions: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+    },
+    {
+      actions: [
+        "lambda:GetAlias",
+        "lambda:GetFunction",
+        "lambda:GetFunctionConfiguration",
+        "lambda:PublishVersion",
+        "lambda:UpdateFunctionCode",
+      ],
+      resources: [at("lambda", `function:${prefix}-*`)],
+    },
+    {
+      // Functions' variables are encrypted by it, and a version keeps them.
+      actions: ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
+      resources: [at("kms", "key/*")],
+      conditions: {
+        StringEquals: {
+          "aws:ResourceTag/slipway:environment": environment,
+          "kms:ViaService": `lambda.${region}.amazonaws.com`,
+        },
+      },
+    },
+    {
+      // What the checks of a release have said.
+      actions: ["logs:FilterLogEvents"],
+      resources: [at("logs", `log-group:/aws/lambda/${prefix}-*`)],
     },
   ];
 }
@@ -335,7 +416,9 @@ export function writeStatements(reach: Reach): Statement[] {
       effect: "Deny",
       actions: ["iam:*"],
       resources: [
-        ...[access.planRole, access.deployRole, access.verifyRole].map((name) => roleArn(account, name)),
+        ...[access.planRole, access.deployRole, access.releaseRole, access.verifyRole].map((name) =>
+          roleArn(account, name),
+        ),
         policyArn(account, `${prefix}-*`),
       ],
     },
@@ -343,7 +426,7 @@ export function writeStatements(reach: Reach): Statement[] {
 }
 
 /**
- * Changing, beside that, of what faces the world: the firewall, the domain's certificate and its records. A policy by
+ * Changing, beside that, of what faces the world: firewall, HTTP APIs, the domain's certificate and its records. A policy by
  * itself, because all that is written into a role has but 10,240 characters.
  */
 export function edgeStatements({ project, environment, account, region, domain }: Reach): Statement[] {
@@ -372,6 +455,22 @@ export function edgeStatements({ project, environment, account, region, domain }
       ],
     },
     {
+      actions: CHANGING_APIS,
+      ...ownByTag({ account: "", region, environment }, "apigateway", "/apis"),
+    },
+    {
+      // Of an API, these carry no tags.
+      actions: CHANGING_APIS,
+      resources: ["integrations", "routes", "stages"].map(
+        (part) => `arn:aws:apigateway:${region}::/apis/*/${part}*`,
+      ),
+    },
+    {
+      actions: ["apigateway:POST", "apigateway:TagResource"],
+      resources: [`arn:aws:apigateway:${region}::/apis`, `arn:aws:apigateway:${region}::/tags/*`],
+      conditions: { StringEquals: { "aws:RequestTag/slipway:environment": environment } },
+    },
+    {
       // WAF has CloudWatch Logs let it write, by a policy that is the region's and not the group's.
       actions: ["logs:DescribeResourcePolicies", "logs:PutResourcePolicy"],
       resources: [`${logs}:*`],
@@ -389,7 +488,12 @@ export function edgeStatements({ project, environment, account, region, domain }
             resources: [HOSTED_ZONES],
             conditions: {
               "ForAllValues:StringLike": {
-                "route53:ChangeResourceRecordSetsNormalizedRecordNames": [domain, validationRecord(domain)],
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
+                  domain,
+                  // Route 53 writes an asterisk by its number.
+                  `\\052.${domain}`,
+                  validationRecord(domain),
+                ],
               },
             },
           },
@@ -406,6 +510,7 @@ export function boundaryStatements(): Statement[] {
         "cloudwatch:*",
         "codedeploy:*",
         "dynamodb:*",
+        ...VPC_USE,
         "ecr:*",
         "ecs:*",
         "elasticloadbalancing:*",
@@ -420,6 +525,7 @@ export function boundaryStatements(): Statement[] {
         "ssm:GetParameter",
         "ssm:GetParameters",
         "ssm:GetParametersByPath",
+        "ssmmessages:*",
         "states:StartExecution",
         "xray:*",
       ],
@@ -435,13 +541,16 @@ export function boundaryStatements(): Statement[] {
   ];
 }
 
+/** API Gateway is allowed by the methods of HTTP. */
+const CHANGING_APIS = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"];
+
 const HOSTED_ZONES = "arn:aws:route53:::hostedzone/*";
 
-/** What AWS makes up the ARNs of: keys and certificates that carry the environment's tag. */
+/** What AWS makes up the ARNs of: keys, certificates and APIs that carry the environment's tag. */
 function ownByTag(
-  { account, region, environment }: Omit<Reach, "project">,
-  service: "acm" | "kms",
-  kind: "certificate" | "key",
+  { account, region, environment }: Pick<Reach, "account" | "region" | "environment">,
+  service: "acm" | "apigateway" | "kms",
+  kind: "certificate" | "/apis" | "key",
 ) {
   return {
     resources: [`arn:aws:${service}:${region}:${account}:${kind}/*`],

@@ -1,10 +1,7 @@
-import { AppautoscalingPolicy } from "@cdktf/provider-aws/lib/appautoscaling-policy";
-import { AppautoscalingTarget } from "@cdktf/provider-aws/lib/appautoscaling-target";
-import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { CodedeployApp } from "@cdktf/provider-aws/lib/codedeploy-app";
 import { CodedeployDeploymentGroup } from "@cdktf/provider-aws/lib/codedeploy-deployment-group";
 import { EcsService } from "@cdktf/provider-aws/lib/ecs-service";
-import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
+import type { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import { LbListenerRule } from "@cdktf/provider-aws/lib/lb-listener-rule";
 import { LbTargetGroup } from "@cdktf/provider-aws/lib/lb-target-group";
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
@@ -12,21 +9,17 @@ import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security
 import { VpcSecurityGroupIngressRule } from "@cdktf/provider-aws/lib/vpc-security-group-ingress-rule";
 import { Construct } from "constructs";
 import type { ServiceRelease, ServiceSettings } from "../settings";
-import { repositoryName } from "../shared/names";
+import { serviceChecks } from "../shared/checks";
+import type { ServiceRelease as ReleaseFacts } from "../shared/releases";
+import type { Chart } from "./dashboard";
+import { alarm, draw, scale } from "./fargate-metrics";
+import { definePlaceholder, shapeTask, TASKS } from "./fargate-task";
 import { Role } from "./iam";
 import type { IKey } from "./key";
-import type { LoadBalancer } from "./load-balancer";
-import { LogGroup } from "./logs";
+import { type LoadBalancer, TEST_PORT } from "./load-balancer";
 import { physicalName } from "./naming";
 import type { Network } from "./network";
-
-/** Answers every path with 200 until the first release brings the service's own image. */
-const PLACEHOLDER_IMAGE = "public.ecr.aws/docker/library/node:22-alpine";
-const placeholderCommand = (port: number) => [
-  "node",
-  "-e",
-  `const s=require("http").createServer((q,r)=>r.end("Waiting for the first release")).listen(${port});process.on("SIGTERM",()=>s.close())`,
-];
+import { ReleaseCheck, ROLLBACK } from "./release-check";
 
 /** CodeDeploy's predefined configurations for ECS. */
 const DEPLOYMENT_CONFIGS: Record<ServiceRelease, string> = {
@@ -44,7 +37,9 @@ export interface FargateServiceProps {
   readonly name: string;
   readonly service: ServiceSettings;
   readonly release: ServiceRelease;
-  /** Place among the listener rules: 1 is asked first. */
+  /** For which the old version's tasks are kept once all traffic has moved, and alarms still bring it back. */
+  readonly bakeMinutes: number;
+  /** Place among the listener rules: the least is asked first. */
   readonly priority: number;
   readonly account: string;
   readonly region: string;
@@ -59,11 +54,17 @@ export interface FargateServiceProps {
   readonly boundary: string;
   /** ARN of the topic that alarms go to. */
   readonly alarmTopicArn: string;
+  /** Folder with the functions' archives. */
+  readonly bundles: string;
 }
 
 /** A container behind the load balancer's production and test listeners, released blue/green by CodeDeploy. */
 export class FargateService extends Construct {
   readonly url: string;
+  /** What a release of it needs to know. */
+  readonly release: ReleaseFacts;
+  /** Its row of the dashboard. */
+  readonly charts: readonly Chart[];
   private readonly props: FargateServiceProps;
   private readonly fullName: string;
 
@@ -71,7 +72,8 @@ export class FargateService extends Construct {
     super(scope, id);
     this.props = props;
     this.fullName = `${props.prefix}-${props.name}`;
-    this.url = props.loadBalancer.url + props.service.paths[0]!.replace(/\*$/, "");
+    const [host] = props.service.hosts;
+    this.url = props.loadBalancer.urlOf(host) + props.service.paths[0]!.replace(/\*.*$/, "");
 
     const tasks = this.openNetwork();
     const blue = this.targetGroup("blue");
@@ -80,14 +82,27 @@ export class FargateService extends Construct {
       this.listenerRule("production", props.loadBalancer.productionListenerArn, blue),
       this.listenerRule("test", props.loadBalancer.testListenerArn, blue),
     ];
-    const service = this.runTasks(this.defineTask(), tasks, blue, rules);
-    this.scale(service);
-    this.alarm(blue, green);
-    this.releaseBlueGreen(service, blue, green);
+    const shape = shapeTask(this, props);
+    const service = this.runTasks(definePlaceholder(this, shape, props.service.port), tasks, blue, rules);
+    const watched = { ...props, fullName: this.fullName, groups: [blue, green] };
+    scale(this, watched, service);
+    const alarms = alarm(this, watched, props.alarmTopicArn);
+    const group = this.releaseBlueGreen(service, blue, green, alarms);
+    this.charts = draw(watched);
+    const { container, ...others } = shape;
+    this.release = {
+      ...group,
+      service: props.name,
+      taskDefinition: { ...others, ...TASKS, containerDefinitions: [container] },
+      container: props.name,
+      port: props.service.port,
+      subnets: props.network.privateSubnetIds,
+      securityGroups: [tasks.id],
+    };
   }
 
   private openNetwork(): SecurityGroup {
-    const { network, loadBalancer, name, service } = this.props;
+    const { network, loadBalancer, name } = this.props;
     const tasks = new SecurityGroup(this, "tasks", {
       name: this.fullName,
       description: `Tasks of ${name}`,
@@ -98,8 +113,9 @@ export class FargateService extends Construct {
       securityGroupId: tasks.id,
       description: "From the load balancer",
       ipProtocol: "tcp",
-      fromPort: service.port,
-      toPort: service.port,
+      // All: while a release changes the port, the old version's tasks still answer on theirs.
+      fromPort: 1,
+      toPort: 65535,
       referencedSecurityGroupId: loadBalancer.securityGroupId,
     });
     new VpcSecurityGroupEgressRule(this, "to-https", {
@@ -110,7 +126,7 @@ export class FargateService extends Construct {
       toPort: 443,
       cidrIpv4: "0.0.0.0/0",
     });
-    loadBalancer.connectTo(name, tasks, service.port);
+    loadBalancer.connectTo(name, tasks);
     return tasks;
   }
 
@@ -119,7 +135,8 @@ export class FargateService extends Construct {
     return new LbTargetGroup(this, colour, {
       name: physicalName("targetGroup", this.fullName, colour),
       targetType: "ip",
-      port: service.port,
+      // Each task is registered with its own. Were this one the container's, to change it would be to replace the group.
+      port: 80,
       protocol: "HTTP",
       vpcId: network.vpcId,
       deregistrationDelay: "30",
@@ -135,84 +152,17 @@ export class FargateService extends Construct {
   }
 
   private listenerRule(name: string, listenerArn: string, target: LbTargetGroup): LbListenerRule {
+    const { paths, hosts } = this.props.service;
     return new LbListenerRule(this, `${name}-rule`, {
       listenerArn,
       priority: this.props.priority,
-      condition: [{ pathPattern: { values: [...this.props.service.paths] } }],
+      condition: [
+        ...(hosts.length ? [{ hostHeader: { values: [...hosts] } }] : []),
+        { pathPattern: { values: [...paths] } },
+      ],
       action: [{ type: "forward", targetGroupArn: target.arn }],
       // CodeDeploy moves the traffic between the two target groups.
       lifecycle: { ignoreChanges: ["action"] },
-    });
-  }
-
-  private defineTask(): EcsTaskDefinition {
-    const { props, fullName } = this;
-    const { service, region, account, boundary, key } = props;
-    const logs = new LogGroup(this, "logs", {
-      name: `/slipway/${props.prefix}/service/${props.name}`,
-      key,
-      retentionDays: props.logRetentionDays,
-    });
-    const execution = new Role(this, "execution-role", {
-      name: physicalName("iamRole", fullName, "execution"),
-      description: `Starts the tasks of ${props.name}: pulls the image, writes the log`,
-      service: "ecs-tasks.amazonaws.com",
-      sourceAccount: account,
-      boundary,
-    });
-    logs.grantWrite(execution);
-    execution.allow(
-      {
-        actions: ["ecr:GetAuthorizationToken"],
-        resources: ["*"],
-        reason: "The one action of ECR that has no resource.",
-      },
-      {
-        actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        resources: [
-          `arn:aws:ecr:${props.buildRegion}:${props.buildAccount}:repository/${repositoryName(props, props.name)}`,
-        ],
-      },
-    );
-    const task = new Role(this, "task-role", {
-      name: physicalName("iamRole", fullName, "task"),
-      description: `What ${props.name} itself may do: nothing, until granted`,
-      service: "ecs-tasks.amazonaws.com",
-      sourceAccount: account,
-      boundary,
-    });
-    return new EcsTaskDefinition(this, "task", {
-      family: physicalName("ecsFamily", fullName),
-      requiresCompatibilities: ["FARGATE"],
-      networkMode: "awsvpc",
-      cpu: String(service.cpu),
-      memory: String(service.memory),
-      runtimePlatform: { cpuArchitecture: "X86_64", operatingSystemFamily: "LINUX" },
-      executionRoleArn: execution.arn,
-      taskRoleArn: task.arn,
-      containerDefinitions: JSON.stringify([
-        {
-          name: props.name,
-          image: PLACEHOLDER_IMAGE,
-          command: placeholderCommand(service.port),
-          user: "node",
-          essential: true,
-          readonlyRootFilesystem: true,
-          linuxParameters: { initProcessEnabled: true },
-          portMappings: [{ containerPort: service.port, hostPort: service.port, protocol: "tcp" }],
-          environment: Object.entries({ ...service.variables, PORT: String(service.port) })
-            .sort(([a], [b]) => (a < b ? -1 : 1))
-            .map(([name, value]) => ({ name, value })),
-          logConfiguration: {
-            logDriver: "awslogs",
-            options: {
-              "awslogs-group": logs.name,
-              "awslogs-region": region,
-              "awslogs-stream-prefix": props.name,
-            },
-          },
-        },
-      ]),
     });
   }
 
@@ -230,7 +180,7 @@ export class FargateService extends Construct {
       desiredCount: service.minCount,
       launchType: "FARGATE",
       platformVersion: "LATEST",
-      enableExecuteCommand: false,
+      enableExecuteCommand: service.exec,
       propagateTags: "SERVICE",
       healthCheckGracePeriodSeconds: 60,
       deploymentController: { type: "CODE_DEPLOY" },
@@ -240,61 +190,32 @@ export class FargateService extends Construct {
         assignPublicIp: false,
       },
       loadBalancer: [{ targetGroupArn: blue.arn, containerName: name, containerPort: service.port }],
-      // Releases own the first two, autoscaling the last.
-      lifecycle: { ignoreChanges: ["task_definition", "load_balancer", "desired_count"] },
+      // It would not go while tasks run, and they run as long as it is there.
+      forceDelete: true,
+      // Releases own all but the last, which is autoscaling's: ECS lets nobody else change them.
+      lifecycle: {
+        ignoreChanges: [
+          "task_definition",
+          "load_balancer",
+          "network_configuration",
+          "platform_version",
+          "desired_count",
+        ],
+      },
       dependsOn: [...rules, ...network.wayOut],
     });
   }
 
-  private scale(service: EcsService): void {
-    const { clusterName, name } = this.props;
-    const { minCount, maxCount } = this.props.service;
-    const target = new AppautoscalingTarget(this, "scaling", {
-      serviceNamespace: "ecs",
-      scalableDimension: "ecs:service:DesiredCount",
-      resourceId: `service/${clusterName}/${name}`,
-      minCapacity: minCount,
-      maxCapacity: maxCount,
-      dependsOn: [service],
-    });
-    new AppautoscalingPolicy(this, "scaling-cpu", {
-      name: `${this.fullName}-cpu`,
-      policyType: "TargetTrackingScaling",
-      serviceNamespace: target.serviceNamespace,
-      scalableDimension: target.scalableDimension,
-      resourceId: target.resourceId,
-      targetTrackingScalingPolicyConfiguration: {
-        targetValue: 60,
-        scaleInCooldown: 300,
-        scaleOutCooldown: 60,
-        predefinedMetricSpecification: { predefinedMetricType: "ECSServiceAverageCPUUtilization" },
-      },
-    });
-  }
-
-  private alarm(...groups: LbTargetGroup[]): void {
-    const { loadBalancer, alarmTopicArn } = this.props;
-    for (const group of groups) {
-      new CloudwatchMetricAlarm(this, `${group.node.id}-errors`, {
-        alarmName: `${this.fullName}-${group.node.id}-errors`,
-        alarmDescription: "The service answered with 5xx more than 5 times in a minute, twice in a row.",
-        namespace: "AWS/ApplicationELB",
-        metricName: "HTTPCode_Target_5XX_Count",
-        dimensions: { LoadBalancer: loadBalancer.arnSuffix, TargetGroup: group.arnSuffix },
-        statistic: "Sum",
-        period: 60,
-        evaluationPeriods: 2,
-        threshold: 5,
-        comparisonOperator: "GreaterThanThreshold",
-        treatMissingData: "notBreaching",
-        alarmActions: [alarmTopicArn],
-        okActions: [alarmTopicArn],
-      });
-    }
-  }
-
-  private releaseBlueGreen(service: EcsService, blue: LbTargetGroup, green: LbTargetGroup): void {
+  private releaseBlueGreen(
+    service: EcsService,
+    blue: LbTargetGroup,
+    green: LbTargetGroup,
+    alarms: readonly string[],
+  ): Pick<ReleaseFacts, "application" | "group" | "check" | "alarms"> {
     const { clusterName, clusterArn, loadBalancer, release, account, region, boundary } = this.props;
+    const application = physicalName("codeDeploy", this.fullName);
+    const group = this.props.name;
+    const check = this.checkReleases(application, group);
     const role = new Role(this, "release-role", {
       name: physicalName("iamRole", this.fullName, "release"),
       description: `CodeDeploy's releases of ${this.props.name}`,
@@ -343,20 +264,21 @@ export class FargateService extends Construct {
         conditions: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
       },
     );
-    const app = new CodedeployApp(this, "release-app", {
-      name: physicalName("codeDeploy", this.fullName),
-      computePlatform: "ECS",
-    });
+    check.grantAsk(role);
+    const app = new CodedeployApp(this, "release-app", { name: application, computePlatform: "ECS" });
     new CodedeployDeploymentGroup(this, "release", {
       appName: app.name,
-      deploymentGroupName: this.props.name,
+      deploymentGroupName: group,
       deploymentConfigName: DEPLOYMENT_CONFIGS[release],
       serviceRoleArn: role.arn,
       deploymentStyle: { deploymentType: "BLUE_GREEN", deploymentOption: "WITH_TRAFFIC_CONTROL" },
       ecsService: { clusterName, serviceName: service.name },
       blueGreenDeploymentConfig: {
         deploymentReadyOption: { actionOnTimeout: "CONTINUE_DEPLOYMENT" },
-        terminateBlueInstancesOnDeploymentSuccess: { action: "TERMINATE", terminationWaitTimeInMinutes: 5 },
+        terminateBlueInstancesOnDeploymentSuccess: {
+          action: "TERMINATE",
+          terminationWaitTimeInMinutes: this.props.bakeMinutes,
+        },
       },
       loadBalancerInfo: {
         targetGroupPairInfo: {
@@ -365,15 +287,50 @@ export class FargateService extends Construct {
           targetGroup: [{ name: blue.name }, { name: green.name }],
         },
       },
-      autoRollbackConfiguration: {
-        enabled: true,
-        events: ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"],
-      },
-      alarmConfiguration: {
-        enabled: true,
-        alarms: [`${this.fullName}-blue-errors`, `${this.fullName}-green-errors`],
-      },
+      autoRollbackConfiguration: ROLLBACK,
+      alarmConfiguration: { enabled: true, alarms: [...alarms] },
       dependsOn: role.ready,
+    });
+    return { application, group, check: check.name, alarms };
+  }
+
+  /** It is in the VPC: from outside, nobody reaches the listener that shows new versions. */
+  private checkReleases(application: string, group: string): ReleaseCheck {
+    const { props, fullName } = this;
+    const { name, network, loadBalancer } = props;
+    const releases = `${fullName}-service`;
+    const security = new SecurityGroup(this, "check-group", {
+      name: `${releases}-check`,
+      description: `Checks releases of ${name}`,
+      vpcId: network.vpcId,
+      tags: { Name: `${releases}-check` },
+    });
+    const open = (to: string, port: number, description: string, where: object) =>
+      new VpcSecurityGroupEgressRule(this, `check-to-${to}`, {
+        securityGroupId: security.id,
+        description,
+        ipProtocol: "tcp",
+        fromPort: port,
+        toPort: port,
+        ...where,
+      });
+    const balancer = { referencedSecurityGroupId: loadBalancer.securityGroupId };
+    open("test", TEST_PORT, "New versions, at the load balancer", balancer);
+    open("production", loadBalancer.productionPort, "What users reach, at the load balancer", balancer);
+    open("aws", 443, "HTTPS: AWS", { cidrIpv4: "0.0.0.0/0" });
+    return new ReleaseCheck(this, "check", {
+      ...props,
+      releases,
+      application,
+      group,
+      target: {
+        kind: "service",
+        url: this.url,
+        loadBalancer: loadBalancer.arnSuffix,
+        testPort: TEST_PORT,
+      },
+      checks: serviceChecks(props.service),
+      vpc: { subnetIds: network.privateSubnetIds, securityGroupIds: [security.id] },
     });
   }
 }

@@ -1,4 +1,3 @@
-import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { AssetType, Fn, TerraformAsset } from "cdktf";
@@ -10,6 +9,16 @@ import { physicalName } from "./naming";
 
 /** The newest runtime that the provider knows and AWS supports. */
 const RUNTIME = "nodejs22.x";
+
+/** What running in a VPC takes (developer guide, "Giving Lambda functions access to resources in an Amazon VPC"). */
+export const VPC_USE = [
+  "ec2:AssignPrivateIpAddresses",
+  "ec2:CreateNetworkInterface",
+  "ec2:DeleteNetworkInterface",
+  "ec2:DescribeNetworkInterfaces",
+  "ec2:DescribeSubnets",
+  "ec2:UnassignPrivateIpAddresses",
+];
 
 export interface FunctionProps {
   /** Also begins the name of all that the function holds. */
@@ -30,6 +39,10 @@ export interface FunctionProps {
   readonly variables: Readonly<Record<string, string>>;
   /** Whether each change becomes a version of its own. @default false */
   readonly publish?: boolean;
+  /** Whether its code is a release's to change, once it is made. @default false: it changes with the archive */
+  readonly released?: boolean;
+  /** Where in a VPC it runs. @default - in none */
+  readonly vpc?: { readonly subnetIds: readonly string[]; readonly securityGroupIds: readonly string[] };
   readonly key: IKey;
   readonly logRetentionDays: number;
   /** ARN of the role's permissions boundary. @default - none */
@@ -68,6 +81,21 @@ export function createFunction(scope: Construct, props: FunctionProps): { fn: La
       reason: "X-Ray's writing actions have no resource.",
     },
   );
+  if (props.vpc)
+    role.allow(
+      {
+        actions: VPC_USE,
+        resources: ["*"],
+        reason: "Lambda makes, and finds, network interfaces that have no name of their own.",
+      },
+      {
+        // Lambda itself, and not what runs in it.
+        effect: "Deny",
+        actions: VPC_USE.filter((action) => !action.includes(":Describe")),
+        resources: ["*"],
+        conditions: { ArnLike: { "lambda:SourceFunctionArn": `arn:aws:lambda:*:*:function:${name}` } },
+      },
+    );
   const archive = new TerraformAsset(scope, "bundle", { path: props.archive, type: AssetType.FILE });
   const fn = new LambdaFunction(scope, "function", {
     functionName: name,
@@ -83,42 +111,19 @@ export function createFunction(scope: Construct, props: FunctionProps): { fn: La
     timeout: props.timeoutSeconds,
     reservedConcurrentExecutions: props.reservedConcurrency,
     kmsKeyArn: key.arn,
-    environment: { variables: { ...props.variables } },
+    // Traces name the lines of the source, by the map that lies beside the bundle.
+    environment: { variables: { NODE_OPTIONS: "--enable-source-maps", ...props.variables } },
+    ...(props.vpc && {
+      vpcConfig: {
+        subnetIds: [...props.vpc.subnetIds],
+        securityGroupIds: [...props.vpc.securityGroupIds],
+      },
+    }),
     deadLetterConfig: { targetArn: failed.arn },
     tracingConfig: { mode: "Active" },
     loggingConfig: { logFormat: "JSON", logGroup: logs.name },
+    ...(props.released && { lifecycle: { ignoreChanges: ["filename", "source_code_hash"] } }),
     dependsOn: role.ready,
   });
   return { fn, role };
-}
-
-export interface ErrorsAlarmProps {
-  /** Of the function. */
-  readonly name: string;
-  readonly description: string;
-  /** One of its aliases, whose calls alone count. @default - all calls */
-  readonly alias?: string;
-  /** What a minute without a call means: that all is well, or what the last call meant. */
-  readonly silence: "notBreaching" | "ignore";
-  readonly topicArn: string;
-}
-
-/** Tells a topic that a function failed, and that it no longer does. */
-export function alarmOnErrors(scope: Construct, props: ErrorsAlarmProps): void {
-  const { name, alias, topicArn } = props;
-  new CloudwatchMetricAlarm(scope, "errors", {
-    alarmName: `${name}-errors`,
-    alarmDescription: props.description,
-    namespace: "AWS/Lambda",
-    metricName: "Errors",
-    dimensions: { FunctionName: name, ...(alias && { Resource: `${name}:${alias}` }) },
-    statistic: "Sum",
-    period: 60,
-    evaluationPeriods: 1,
-    threshold: 0,
-    comparisonOperator: "GreaterThanThreshold",
-    treatMissingData: props.silence,
-    alarmActions: [topicArn],
-    okActions: [topicArn],
-  });
 }

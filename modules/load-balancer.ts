@@ -1,5 +1,6 @@
 import { Lb } from "@cdktf/provider-aws/lib/lb";
 import { LbListener, type LbListenerConfig } from "@cdktf/provider-aws/lib/lb-listener";
+import { LbListenerRule } from "@cdktf/provider-aws/lib/lb-listener-rule";
 import { SecurityGroup } from "@cdktf/provider-aws/lib/security-group";
 import { VpcSecurityGroupEgressRule } from "@cdktf/provider-aws/lib/vpc-security-group-egress-rule";
 import { VpcSecurityGroupIngressRule } from "@cdktf/provider-aws/lib/vpc-security-group-ingress-rule";
@@ -15,7 +16,7 @@ const ANYWHERE = "0.0.0.0/0";
 const TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
 
 /** Where CodeDeploy shows the new version before traffic moves to it. */
-const TEST_PORT = 9000;
+export const TEST_PORT = 9000;
 
 /** For paths that no service has. */
 const NOBODY = [
@@ -48,11 +49,12 @@ export interface LoadBalancerProps {
  */
 export class LoadBalancer extends Construct {
   readonly arn: string;
-  readonly url: string;
+  readonly productionPort: number;
   readonly arnSuffix: string;
   readonly productionListenerArn: string;
   readonly testListenerArn: string;
   readonly securityGroupId: string;
+  private readonly name: string;
 
   constructor(scope: Construct, id: string, props: LoadBalancerProps) {
     super(scope, id);
@@ -90,12 +92,14 @@ export class LoadBalancer extends Construct {
     });
     this.arn = balancer.arn;
     this.arnSuffix = balancer.arnSuffix;
-    this.url = domain ? `https://${domain.name}` : `http://${balancer.dnsName}`;
+    this.name = domain?.name ?? balancer.dnsName;
+    this.productionPort = domain ? 443 : 80;
     // One listener, with a domain or without: when it is set, rules and releases stay where they are.
     const production = this.listener("production", balancer, {
       ...(domain
-        ? { port: 443, protocol: "HTTPS", sslPolicy: TLS_POLICY, certificateArn: domain.certificateArn }
-        : { port: 80, protocol: "HTTP" }),
+        ? { protocol: "HTTPS", sslPolicy: TLS_POLICY, certificateArn: domain.certificateArn }
+        : { protocol: "HTTP" }),
+      port: this.productionPort,
       defaultAction: NOBODY,
     });
     this.productionListenerArn = production.arn;
@@ -107,32 +111,43 @@ export class LoadBalancer extends Construct {
     if (domain) this.answerFor(domain, balancer, production);
   }
 
-  /** Opens the way from the load balancer to a service's tasks, and only there. */
-  connectTo(name: string, tasks: SecurityGroup, port: number): void {
+  /** Where it is reached. @param host one of the names that lead to it @default its own */
+  urlOf(host: string = this.name): string {
+    return `${this.productionPort === 443 ? "https" : "http"}://${host}`;
+  }
+
+  /** Opens the way from the load balancer to a service's tasks, whatever their port, and only there. */
+  connectTo(name: string, tasks: SecurityGroup): void {
     new VpcSecurityGroupEgressRule(this, `to-${name}`, {
       securityGroupId: this.securityGroupId,
       description: `To the tasks of ${name}`,
       ipProtocol: "tcp",
-      fromPort: port,
-      toPort: port,
+      fromPort: 1,
+      toPort: 65535,
       referencedSecurityGroupId: tasks.id,
     });
   }
 
   private answerFor(domain: Domain, balancer: Lb, production: LbListener): void {
-    this.listener("redirect", balancer, {
+    const redirect = (host: string) => ({
+      type: "redirect",
+      redirect: { host, protocol: "HTTPS", port: "443", statusCode: "HTTP_301" },
+    });
+    const listener = this.listener("redirect", balancer, {
       port: 80,
       protocol: "HTTP",
-      defaultAction: [
-        {
-          type: "redirect",
-          // Named, not taken from the request: the certificate is good for no other host.
-          redirect: { host: domain.name, protocol: "HTTPS", port: "443", statusCode: "HTTP_301" },
-        },
-      ],
+      // Named, not taken from the request: the certificate is good for no other host.
+      defaultAction: [redirect(domain.name)],
       // The port is free when production has left it.
       dependsOn: [production],
     });
+    if (domain.below.length)
+      new LbListenerRule(this, "redirect-below", {
+        listenerArn: listener.arn,
+        priority: 1,
+        condition: [{ hostHeader: { values: [...domain.below] } }],
+        action: [redirect("#{host}")],
+      });
     domain.pointTo(balancer);
   }
 

@@ -24,8 +24,11 @@ import { physicalName } from "./naming";
 const ZONES = 2;
 const ANYWHERE = "0.0.0.0/0";
 
-/** What a task in a subnet without a way out still has to reach: its image, its logs, its secrets. */
-const INTERFACE_ENDPOINTS = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm"];
+/**
+ * What is still to be reached from a subnet without a way out: by a task its image, its logs, its secrets, and by what
+ * checks releases CodeDeploy, and EC2, which knows the load balancer's private addresses.
+ */
+const INTERFACE_ENDPOINTS = ["codedeploy", "ec2", "ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm"];
 
 export interface NetworkProps {
   /** Begins the name of all that the network holds. */

@@ -1,8 +1,9 @@
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
 import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Construct } from "constructs";
-import { alarmOnErrors, createFunction, type FunctionProps } from "./function";
+import { createFunction, type FunctionProps } from "./function";
 import type { Grantee } from "./iam";
 import { physicalName } from "./naming";
 
@@ -51,12 +52,21 @@ export class ScheduledFunction extends Construct {
     });
     new CloudwatchEventTarget(this, "target", { rule: rule.name, arn: fn.arn, dependsOn: [permission] });
 
-    alarmOnErrors(this, {
-      name,
-      description: `The last run of ${name} failed; its log in /aws/lambda/${name} says why.`,
+    new CloudwatchMetricAlarm(this, "errors", {
+      alarmName: `${name}-errors`,
+      alarmDescription: `The last run of ${name} failed; its log in /aws/lambda/${name} says why.`,
+      namespace: "AWS/Lambda",
+      metricName: "Errors",
+      dimensions: { FunctionName: name },
+      statistic: "Sum",
+      period: 60,
+      evaluationPeriods: 1,
+      threshold: 0,
+      comparisonOperator: "GreaterThanThreshold",
       // Between two runs the alarm says how the last one went.
-      silence: "ignore",
-      topicArn: alarmTopicArn,
+      treatMissingData: "ignore",
+      alarmActions: [alarmTopicArn],
+      okActions: [alarmTopicArn],
     });
   }
 }

@@ -79,6 +79,7 @@ export const reviewNames = ({ project }: Project) => ({
 export const accessNames = (project: string, environment: string) => ({
   deployRole: `${project}-${environment}-deploy`,
   planRole: `${project}-${environment}-plan`,
+  releaseRole: `${project}-${environment}-release`,
   verifyRole: `${project}-${environment}-verify`,
   boundary: `${project}-${environment}-boundary`,
 });
@@ -93,6 +94,10 @@ export const planRoleArn = ({ project }: Project, { name, account }: Environment
 export const deployRoleArn = ({ project }: Project, { name, account }: Environment) =>
   roleArn(account, accessNames(project, name).deployRole);
 
+/** The role that releases new versions in an environment. */
+export const releaseRoleArn = ({ project }: Project, { name, account }: Environment) =>
+  roleArn(account, accessNames(project, name).releaseRole);
+
 /** The role that runs the acceptance tests of an environment. */
 export const verifyRoleArn = ({ project }: Project, { name, account }: Environment) =>
   roleArn(account, accessNames(project, name).verifyRole);
@@ -104,6 +109,12 @@ export const IMAGE_ARTIFACT = {
   variables: "variables.sh",
 } as const;
 export const IMAGE_VARIABLES = ["IMAGE_URI"] as const;
+
+/** The action that builds a service's image. */
+export const imageName = (service: string) => `image-${service}`;
+
+/** The action that releases in an environment. */
+export const releaseName = (environment: string) => `release-${environment}`;
 
 /** The alias of a function that its callers use. */
 export const LIVE_ALIAS = "live";

@@ -1,5 +1,8 @@
+/** The output of an environment's stack that holds its {@link Releases}, in JSON. */
+export const RELEASES_OUTPUT = "releases";
+
 /**
- * What an environment's stack puts out as `releases`, in JSON: all that a release needs to know, so that it follows
+ * What an environment's stack puts out: all that a release needs to know, so that it follows
  * what was approved and deployed.
  */
 export interface Releases {

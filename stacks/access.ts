@@ -6,6 +6,7 @@ import {
   boundaryStatements,
   edgeStatements,
   readStatements,
+  releaseStatements,
   verifyStatements,
   writeStatements,
 } from "../modules/environment-access";
@@ -16,7 +17,7 @@ import { accessNames, DELIVERY_STACK } from "../shared/names";
 
 export const accessStackName = (environment: string) => `access-${environment}`;
 
-/** What the build account may do in an environment's account: plan without changing, deploy, and call what it deployed. */
+/** What the build account may do in an environment's account: plan without changing, deploy, release, and call what it deployed. */
 export class AccessStack extends SlipwayStack {
   constructor(scope: Construct, deployment: Deployment, environment: EnvironmentSettings) {
     const { settings } = deployment;
@@ -35,6 +36,11 @@ export class AccessStack extends SlipwayStack {
       account,
       region,
       domain: environment.domain?.name,
+      secrets: Object.values(environment.services).flatMap(({ secrets }) =>
+        Object.values(secrets).flatMap(({ kind, name: secret }) =>
+          kind === "secretsmanager" ? [secret] : [],
+        ),
+      ),
     };
     new IamPolicy(this, "boundary", {
       name: names.boundary,
@@ -73,6 +79,15 @@ export class AccessStack extends SlipwayStack {
       policy: policyDocument(edgeStatements(reach)),
     });
     new IamRolePolicyAttachment(this, "deploy-edge", { role: deploy.name, policyArn: edge.arn });
+    const release = new Role(this, "release-role", {
+      name: names.releaseRole,
+      description: `Releases new versions in ${name}`,
+      // Verify brings back what does not pass.
+      trust: trust(
+        ...pipelines.flatMap((pipeline) => [`${pipeline}-release-${name}`, `${pipeline}-verify-${name}`]),
+      ),
+    });
+    release.allow(...releaseStatements(reach));
     const verify = new Role(this, "verify-role", {
       name: names.verifyRole,
       description: `Calls the functions of ${name}, to see whether they answer`,
@@ -82,6 +97,7 @@ export class AccessStack extends SlipwayStack {
 
     this.output("plan_role_arn", plan.arn, "Role that plans the environment");
     this.output("deploy_role_arn", deploy.arn, "Role that deploys the environment");
+    this.output("release_role_arn", release.arn, "Role that releases new versions in the environment");
     this.output("verify_role_arn", verify.arn, "Role that calls the environment's functions");
   }
 }

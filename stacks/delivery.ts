@@ -11,7 +11,7 @@ import { physicalName } from "../modules/naming";
 import { PullRequestReview } from "../modules/pull-request-review";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
-import { accessNames, DELIVERY_STACK, deliveryNames, tokenSecretName } from "../shared/names";
+import { DELIVERY_STACK, deliveryNames, tokenSecretName } from "../shared/names";
 
 /** What all pipelines share. */
 export class DeliveryStack extends SlipwayStack {
@@ -34,10 +34,8 @@ export class DeliveryStack extends SlipwayStack {
       .allowService("events.amazonaws.com")
       .allowService("codestar-notifications.amazonaws.com");
     for (const { account: other, name } of environments) {
-      key.allowRoles(other, [
-        roleArn(other, accessNames(project, name).deployRole),
-        roleArn(other, `${environmentPrefix(project, name)}-*`),
-      ]);
+      // Tasks' images are encrypted by it.
+      key.allowRoles(other, [roleArn(other, `${environmentPrefix(project, name)}-*`)]);
     }
 
     const logs = new Bucket(this, "artifacts-log", {
@@ -55,9 +53,6 @@ export class DeliveryStack extends SlipwayStack {
       // Made anew by each execution; nothing here is worth stopping a destroy for.
       forceDestroy: true,
     });
-    for (const { account: other, name } of environments) {
-      artifacts.shareWith(other, [roleArn(other, accessNames(project, name).deployRole)]);
-    }
 
     for (const service of Object.keys(settings.services)) {
       new ImageRepository(this, `images-${service}`, {

@@ -2,7 +2,7 @@ import { CloudwatchDashboard } from "@cdktf/provider-aws/lib/cloudwatch-dashboar
 import { EcsCluster } from "@cdktf/provider-aws/lib/ecs-cluster";
 import type { Construct } from "constructs";
 import { environmentPrefix, policyArn, roleArn } from "../modules/arns";
-import { environmentDashboard } from "../modules/dashboard";
+import { type Chart, dashboardBody } from "../modules/dashboard";
 import { Domain } from "../modules/domain";
 import { FargateService } from "../modules/fargate-service";
 import { Firewall } from "../modules/firewall";
@@ -10,11 +10,18 @@ import { Key } from "../modules/key";
 import { LoadBalancer } from "../modules/load-balancer";
 import { LogGroup } from "../modules/logs";
 import { Network } from "../modules/network";
+import { rulePriorities } from "../modules/rule-priorities";
 import { SafeFunction } from "../modules/safe-function";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
-import type { EnvironmentSettings } from "../settings";
+import type { DomainSettings, EnvironmentSettings, ServiceSettings } from "../settings";
 import { accessNames } from "../shared/names";
+import {
+  type FunctionRelease,
+  RELEASES_OUTPUT,
+  type Releases,
+  type ServiceRelease,
+} from "../shared/releases";
 
 /** One environment: its network, services, functions and what watches them. One stack, and so one plan. */
 export class EnvironmentStack extends SlipwayStack {
@@ -50,6 +57,8 @@ export class EnvironmentStack extends SlipwayStack {
       publishers: ["cloudwatch.amazonaws.com"],
     });
 
+    const charts: (readonly Chart[])[] = [];
+    const servicesReleased: Record<string, ServiceRelease> = {};
     const services = Object.entries(environment.services);
     if (services.length) {
       const network = new Network(this, "network", {
@@ -60,7 +69,7 @@ export class EnvironmentStack extends SlipwayStack {
       const loadBalancer = new LoadBalancer(this, "load-balancer", {
         ...common,
         network,
-        domain: environment.domain && new Domain(this, "domain", environment.domain),
+        domain: environment.domain && this.domain(environment.domain, services),
         deletionProtection: environment.deletionProtection && !deployment.disposable,
         forceDestroy: true,
       });
@@ -71,15 +80,21 @@ export class EnvironmentStack extends SlipwayStack {
           `Services of ${name} are reached by HTTP, in clear text: set environments.${name}.domain`,
           "What is not safe here",
         );
+      const priorities = rulePriorities(environment.services);
       const cluster = this.cluster(prefix, key, logRetentionDays);
-      for (const [index, [serviceName, service]] of services.entries()) {
-        const { url } = new FargateService(this, `service-${serviceName}`, {
+      for (const [serviceName, service] of services) {
+        const {
+          url,
+          release,
+          charts: row,
+        } = new FargateService(this, `service-${serviceName}`, {
           ...common,
           project,
           name: serviceName,
           service,
           release: environment.serviceRelease,
-          priority: index + 1,
+          bakeMinutes: environment.bakeMinutes,
+          priority: priorities[serviceName]!,
           buildAccount: settings.account,
           buildRegion: settings.region,
           network,
@@ -87,25 +102,38 @@ export class EnvironmentStack extends SlipwayStack {
           clusterName: prefix,
           clusterArn: cluster.arn,
           alarmTopicArn: alarms.arn,
+          bundles: deployment.functionBundles,
         });
+        servicesReleased[serviceName] = release;
+        charts.push(row);
         this.output(`service_${serviceName}_url`, url, `Address of the service ${serviceName}`);
       }
     }
 
+    const functionsReleased: Record<string, FunctionRelease> = {};
     for (const [functionName, fn] of Object.entries(environment.functions)) {
-      const { name: deployedName, url } = new SafeFunction(this, `function-${functionName}`, {
+      const {
+        name: deployedName,
+        url,
+        release,
+        charts: row,
+      } = new SafeFunction(this, `function-${functionName}`, {
         ...common,
         project,
         name: functionName,
         function: fn,
+        release: environment.functionRelease,
         bundles: deployment.functionBundles,
         alarmTopicArn: alarms.arn,
       });
-      this.output(
-        `function_${functionName}_url`,
-        url,
-        `Address of the function ${functionName}; asks for IAM`,
-      );
+      functionsReleased[functionName] = release;
+      charts.push(row);
+      if (url)
+        this.output(
+          `function_${functionName}_url`,
+          url,
+          `Address of the function ${functionName}; ${fn.access === "public" ? "open to everybody" : "asks for IAM"}`,
+        );
       this.output(
         `function_${functionName}_name`,
         deployedName,
@@ -113,14 +141,23 @@ export class EnvironmentStack extends SlipwayStack {
       );
     }
 
+    const releases: Releases = {
+      cluster: prefix,
+      services: servicesReleased,
+      functions: functionsReleased,
+    };
+    this.output(RELEASES_OUTPUT, JSON.stringify(releases), "What releases need to know, as JSON");
+
     new CloudwatchDashboard(this, "dashboard", {
       dashboardName: prefix,
-      dashboardBody: environmentDashboard({
-        prefix,
-        region,
-        services: Object.keys(environment.services),
-        functions: Object.keys(environment.functions),
-      }),
+      dashboardBody: dashboardBody(region, charts),
+    });
+  }
+
+  private domain(domain: DomainSettings, services: readonly (readonly [string, ServiceSettings])[]): Domain {
+    return new Domain(this, "domain", {
+      ...domain,
+      withNamesBelow: services.some(([, { hosts }]) => hosts.length > 0),
     });
   }
 

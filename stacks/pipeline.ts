@@ -19,22 +19,27 @@ import {
   deployRoleArn,
   IMAGE_ARTIFACT,
   IMAGE_VARIABLES,
+  imageName,
   PLAN_ARTIFACT,
   PLAN_VARIABLES,
   pipelineName,
   pipelineStackName,
   planName,
   planRoleArn,
+  releaseName,
+  releaseRoleArn,
   repositoryName,
   stacksUpdatedBy,
   UPDATED_FOR,
   verifyRoleArn,
 } from "../shared/names";
+import { imageVariable } from "../shared/releases";
 
 /**
  * Source; Install; Build, which checks, tests and synthesizes once, side by side; Update, which brings this very pipeline
  * up to date, and starts it anew where it changed; then for each wave Plan, Approve where somebody is to be asked,
- * Deploy, which applies exactly the plans that were approved, and Verify. The environments of a wave go side by side.
+ * Deploy, which applies exactly the plans that were approved, Release, which moves traffic to the new versions, and Verify,
+ * which brings back the old ones where the new do not pass. The environments of a wave go side by side.
  */
 export class PipelineStack extends SlipwayStack {
   private readonly name: string;
@@ -146,7 +151,7 @@ export class PipelineStack extends SlipwayStack {
   /** The commit's image: its digest is told to whoever releases it. */
   private image(service: string): BuildStep {
     const { settings } = this;
-    const image = this.step(`image-${service}`, {
+    const image = this.step(imageName(service), {
       description: `Builds the image of ${service}`,
       commands: [
         `npm run --silent image -- ${service}`,
@@ -214,6 +219,7 @@ export class PipelineStack extends SlipwayStack {
         steps: [this.approve(environment)],
       })),
       { name: `Deploy${number}`, steps: environments.map((environment) => this.apply(environment)) },
+      { name: `Release${number}`, steps: environments.map((environment) => this.release(environment)) },
       { name: `Verify${number}`, steps: environments.map((environment) => this.verify(environment)) },
     ];
   }
@@ -264,17 +270,51 @@ export class PipelineStack extends SlipwayStack {
     return apply;
   }
 
+  private release(environment: EnvironmentSettings): BuildStep {
+    const { name } = environment;
+    const images = Object.keys(environment.services).map((service) => [
+      imageVariable(service),
+      variableOf({ name: imageName(service) }, IMAGE_VARIABLES[0]),
+    ]);
+    const release = this.step(releaseName(name), {
+      description: `Releases the new versions in ${name}`,
+      commands: [`npm run --silent release -- ${name} ${RELEASE_FOLDER}`],
+      input: "Build",
+      output: releaseArtifact(name),
+      folder: RELEASE_FOLDER,
+      variables: Object.fromEntries(images),
+      timeoutMinutes: releaseMinutes(environment),
+    });
+    this.grantRelease(release, environment);
+    return release;
+  }
+
+  private grantRelease({ project: { role } }: BuildStep, environment: EnvironmentSettings): void {
+    this.state.grantRead(role, [environment.name]);
+    role.allow({
+      actions: ["sts:AssumeRole"],
+      resources: [releaseRoleArn(this.settings, environment)],
+    });
+  }
+
   private verify(environment: EnvironmentSettings): BuildStep {
     const { name } = environment;
     const verify = this.step(`verify-${name}`, {
       description: `Tests what is deployed in ${name}`,
-      commands: [`npm run --silent verify -- ${name}`],
+      commands: [
+        `npm run --silent verify -- ${name} || { npm run --silent release -- ${name} --back "$CODEBUILD_SRC_DIR_${releaseArtifact(name)}"; exit 1; }`,
+      ],
       input: "Build",
+      besides: [releaseArtifact(name)],
       reports: [report("acceptance", "acceptance.xml")],
+      // Bringing back is a release as well.
+      timeoutMinutes: 60,
     });
-    const { role } = verify.project;
-    this.state.grantRead(role, [name]);
-    role.allow({ actions: ["sts:AssumeRole"], resources: [verifyRoleArn(this.settings, environment)] });
+    this.grantRelease(verify, environment);
+    verify.project.role.allow({
+      actions: ["sts:AssumeRole"],
+      resources: [verifyRoleArn(this.settings, environment)],
+    });
     return verify;
   }
 
@@ -357,8 +397,24 @@ interface StepProps
   readonly exports?: readonly string[];
 }
 
-/** Also the name of a shell's variable. */
+/** Also names of a shell's variables. */
 const planArtifact = (environment: string) => `Plan_${environment.replaceAll("-", "_")}`;
+const releaseArtifact = (environment: string) => `Release_${environment.replaceAll("-", "_")}`;
+
+/** Where a release leaves its record. */
+const RELEASE_FOLDER = "release";
+
+/** How long a release takes at most: its steps, then the old tasks' time, and what comes before and between. */
+function releaseMinutes({ serviceRelease, functionRelease, bakeMinutes }: EnvironmentSettings): number {
+  const shifting = (release: string) =>
+    Number(/(\d+)-minutes?$/.exec(release)?.[1] ?? 0) * (release.startsWith("linear") ? 10 : 1);
+  const longest = Math.max(shifting(serviceRelease) + bakeMinutes, shifting(functionRelease));
+  // A deployment that is brought back, and one before it that is waited for.
+  return Math.min(2 * longest + 120, LONGEST_BUILD_MINUTES);
+}
+
+/** CodeBuild's limit. */
+const LONGEST_BUILD_MINUTES = 2160;
 
 /** What an environment's plan tells the actions after it. */
 const planVariable = ({ name }: EnvironmentSettings, variable: (typeof PLAN_VARIABLES)[number]) =>

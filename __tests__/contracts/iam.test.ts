@@ -31,7 +31,9 @@ beforeAll(async () => {
   policies = stacks.flatMap(([name, content]) => policiesOf(name, content));
   const connected = await synthesizeFile(
     settingsFile((text) =>
-      text.replace(/\ngit = \{[^}]*\}/, '\ngit = { provider = "connection", repository = "acme/hello" }'),
+      text
+        .replace(/\ngit = \{[^}]*\}/, '\ngit = { provider = "connection", repository = "acme/hello" }')
+        .replace(/(port +=) 8080/, "exec = true\n    $1 8080"),
     ),
   );
   elsewhere = Object.entries(connected).flatMap(([name, content]) => policiesOf(name, content));

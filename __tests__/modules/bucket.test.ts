@@ -49,16 +49,3 @@ test("who may use a bucket may use its key", () => {
   expect(actions).toContain("arn:aws:s3:::hello/cache/*");
   expect(JSON.stringify(actions)).toContain("aws_kms_key");
 });
-
-test("a bucket shared with another account is open to the named roles there, and to no other", () => {
-  const stack = synthesizeConstruct((scope) => {
-    const bucket = new Bucket(scope, "bucket", { name: "hello" });
-    bucket.shareWith("222222222222", ["arn:aws:iam::222222222222:role/deploy"]);
-  });
-  for (const statement of statements(only(stack, "aws_s3_bucket_policy")).slice(1)) {
-    expect(statement).toMatchObject({
-      Principal: { AWS: "arn:aws:iam::222222222222:root" },
-      Condition: { ArnLike: { "aws:PrincipalArn": ["arn:aws:iam::222222222222:role/deploy"] } },
-    });
-  }
-});

@@ -2,6 +2,7 @@ import {
   edgeStatements,
   type Reach,
   readStatements,
+  releaseStatements,
   verifyStatements,
   writeStatements,
 } from "../../modules/environment-access";
@@ -14,6 +15,7 @@ const reach: Reach = {
   account: "222222222222",
   region: "eu-west-1",
   domain: "dev.example.com",
+  secrets: ["shop/db"],
 };
 /** As long as the settings let names be, in a region with a long one. */
 const longest: Reach = {
@@ -22,6 +24,7 @@ const longest: Reach = {
   account: "222222222222",
   region: "ap-southeast-1",
   domain: `${"a".repeat(60)}.com`,
+  secrets: [],
 };
 const { domain: _, ...withoutDomain } = reach;
 
@@ -50,6 +53,7 @@ describe("of Route 53", () => {
           "ForAllValues:StringLike": {
             "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
               "dev.example.com",
+              "\\052.dev.example.com",
               "_*.dev.example.com",
             ],
           },
@@ -106,9 +110,56 @@ test("fails when a deploy can change the roles that let it in, or the policies o
       resources: [
         "arn:aws:iam::222222222222:role/hello-dev-plan",
         "arn:aws:iam::222222222222:role/hello-dev-deploy",
+        "arn:aws:iam::222222222222:role/hello-dev-release",
         "arn:aws:iam::222222222222:role/hello-dev-verify",
         "arn:aws:iam::222222222222:policy/hello-dev-*",
       ],
+    },
+  ]);
+});
+
+describe("a release", () => {
+  const allowed = releaseStatements(reach);
+  const actions = allowed.flatMap((statement) => statement.actions);
+
+  test("changes functions' code and no function's shape, no role, and nothing of Terraform's", () => {
+    expect(actions.filter((action) => /^(iam|s3|ec2|elasticloadbalancing|dynamodb):/.test(action))).toEqual([
+      "iam:PassRole",
+    ]);
+    expect(actions.filter((action) => /^lambda:(?!Get)/.test(action))).toEqual([
+      "lambda:PublishVersion",
+      "lambda:UpdateFunctionCode",
+    ]);
+    expect(actions.filter((action) => /^ecs:(?!Describe)/.test(action))).toEqual([
+      "ecs:RegisterTaskDefinition",
+      "ecs:TagResource",
+    ]);
+  });
+
+  test("moves no traffic itself: CodeDeploy does", () => {
+    expect(actions).not.toContain("lambda:UpdateAlias");
+    expect(actions).not.toContain("ecs:UpdateService");
+  });
+
+  test("passes on the roles of services' tasks, to tasks", () => {
+    expect(about(allowed, "iam")).toEqual([
+      {
+        actions: ["iam:PassRole"],
+        resources: [
+          "arn:aws:iam::222222222222:role/hello-dev-*-execution",
+          "arn:aws:iam::222222222222:role/hello-dev-*-task",
+        ],
+        conditions: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+      },
+    ]);
+  });
+});
+
+test("a plan sees of a secret that it is there, and not what it is", () => {
+  expect(about(readStatements(reach), "secretsmanager")).toEqual([
+    {
+      actions: ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
+      resources: ["arn:aws:secretsmanager:eu-west-1:222222222222:secret:shop/db-??????"],
     },
   ]);
 });

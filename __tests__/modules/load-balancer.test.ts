@@ -1,13 +1,13 @@
-import { Domain } from "../../modules/domain";
+import { Domain, type DomainProps } from "../../modules/domain";
 import { LoadBalancer } from "../../modules/load-balancer";
 import type { Network } from "../../modules/network";
 import { only, synthesizeConstruct } from "../support/construct";
 import { all, type SynthesizedStack } from "../support/synthesized";
 
-function loadBalancer(domain?: { name: string; zone: string }) {
+function loadBalancer(domain?: DomainProps) {
   return synthesizeConstruct((scope) => {
     const network = { vpcId: "vpc-1", cidr: "10.10.0.0/16", publicSubnetIds: ["subnet-1", "subnet-2"] };
-    const { url } = new LoadBalancer(scope, "load-balancer", {
+    const loadBalancer = new LoadBalancer(scope, "load-balancer", {
       prefix: "hello-dev",
       account: "222222222222",
       region: "eu-west-1",
@@ -17,7 +17,7 @@ function loadBalancer(domain?: { name: string; zone: string }) {
       logRetentionDays: 30,
       forceDestroy: false,
     });
-    urls.push(url);
+    urls.push(loadBalancer.urlOf());
   });
 }
 const urls: string[] = [];
@@ -122,5 +122,31 @@ describe("with a domain", () => {
     expect(Object.values(zones!)).toEqual([
       expect.objectContaining({ name: "example.com", private_zone: false }),
     ]);
+  });
+});
+
+describe("with names below the domain", () => {
+  const wide = loadBalancer({ name: "dev.example.com", zone: "example.com", withNamesBelow: true });
+
+  test("the certificate is good for them, by the one record that shows whose the domain is", () => {
+    expect(only(wide, "aws_acm_certificate")).toMatchObject({
+      domain_name: "dev.example.com",
+      subject_alternative_names: ["*.dev.example.com"],
+    });
+    const records = all(wide, "aws_route53_record");
+    expect(records.filter(({ type }) => type === "A").map(({ name }) => name)).toEqual([
+      "dev.example.com",
+      "*.dev.example.com",
+    ]);
+    expect(records).toHaveLength(3);
+  });
+
+  test("HTTP leads each of them to itself, and what is no name of ours to the domain", () => {
+    expect(only(wide, "aws_lb_listener_rule")).toMatchObject({
+      listener_arn: `\${aws_lb_listener.${listener(wide, 80).id}.arn}`,
+      condition: [{ host_header: { values: ["*.dev.example.com"] } }],
+      action: [{ type: "redirect", redirect: { host: "#{host}", protocol: "HTTPS" } }],
+    });
+    expect(listener(wide, 80).default_action).toMatchObject([{ redirect: { host: "dev.example.com" } }]);
   });
 });

@@ -35,7 +35,7 @@ test("no subnet hands out public addresses, and the default security group is em
 test.each<[Nat, number, number]>([
   ["single", 1, 1],
   ["per-zone", 2, 1],
-  ["none", 0, 6],
+  ["none", 0, 8],
 ])("nat = %s makes %i gateways and %i endpoints", (nat, gateways, endpoints) => {
   const stack = network(nat);
   expect(all(stack, "aws_nat_gateway")).toHaveLength(gateways);

@@ -52,10 +52,12 @@ test("plans, asks and deploys wave after wave", async () => {
     "Update: update",
     "Plan-1: plan-dev",
     "Deploy-1: apply-dev",
+    "Release-1: release-dev",
     "Verify-1: verify-dev",
     "Plan-2: plan-prod",
     "Approve-2: approve-prod",
     "Deploy-2: apply-prod",
+    "Release-2: release-prod",
     "Verify-2: verify-prod",
   ]);
 });
@@ -70,6 +72,7 @@ test("plans a wave's environments side by side, asks for those that want it, and
     "Plan: plan-dev, plan-prod",
     "Approve: approve-prod",
     "Deploy: apply-dev, apply-prod",
+    "Release: release-dev, release-prod",
     "Verify: verify-dev, verify-prod",
   ]);
   for (const { actions } of stagesOf(stack))
@@ -221,6 +224,7 @@ test("runs commands that are scripts of this repository", async () => {
     "update",
     "plan",
     "apply",
+    "release",
     "verify",
   ];
   expect(new Set(named)).toEqual(new Set(ours));
@@ -263,9 +267,15 @@ test("gives each environment's actions roles of their own: the plan's reads, the
     ]),
     "sts:AssumeRole arn:aws:iam::333333333333:role/hello-prod-deploy",
   ]);
-  expect(allowed("verify-prod_")).toEqual([
+  const releases = [
     `s3:ListBucket ${state}`,
     `s3:GetObject ${state}/prod.tfstate`,
+    "sts:AssumeRole arn:aws:iam::333333333333:role/hello-prod-release",
+  ];
+  expect(allowed("release-prod_")).toEqual(releases);
+  // What does not pass is brought back.
+  expect(allowed("verify-prod_")).toEqual([
+    ...releases,
     "sts:AssumeRole arn:aws:iam::333333333333:role/hello-prod-verify",
   ]);
   for (const project of ["install_", "lint_", "test_", "synth_"]) expect(allowed(project)).toEqual([]);
@@ -489,5 +499,43 @@ describe("fails at synth", () => {
     ],
   ])("%s", (_, stages, message) => {
     expect(() => build(stages)).toThrow(message);
+  });
+});
+
+describe("a release", () => {
+  const action = async (deploy: string[][], name: string) =>
+    (
+      resourcesOf(await pipelineStack(deploy)).find(({ type }) => type === "aws_codepipeline")!.properties
+        .stage as { action: Record<string, never>[] }[]
+    )
+      .flatMap((stage) => stage.action)
+      .find((one) => one.name === name)!;
+
+  test("gets the image that was built of the commit, by its digest", async () => {
+    const { configuration } = await action([["dev"]], "release-dev");
+    expect(
+      JSON.parse((configuration as unknown as { EnvironmentVariables: string }).EnvironmentVariables),
+    ).toEqual([{ name: "IMAGE_WEB", value: "#{image-web.IMAGE_URI}", type: "PLAINTEXT" }]);
+  });
+
+  test("leaves what it did to the action that verifies it, which hands it back where it does not pass", async () => {
+    expect((await action([["dev"]], "release-dev")).output_artifacts).toEqual(["Release_dev"]);
+    expect((await action([["dev"]], "verify-dev")).input_artifacts).toEqual(["Build", "Release_dev"]);
+    const [verify] = resourcesOf(await pipelineStack([["dev"]])).filter(
+      ({ properties }) => properties.name === "hello-main-verify-dev",
+    );
+    const { phases } = JSON.parse((verify!.properties.source as { buildspec: string }).buildspec);
+    expect(phases.build.commands).toEqual([
+      'npm run --silent verify -- dev || { npm run --silent release -- dev --back "$CODEBUILD_SRC_DIR_Release_dev"; exit 1; }',
+    ]);
+  });
+
+  test("has the time that its steps take, to and fro", async () => {
+    const stack = await pipelineStack([["dev"], ["prod"]]);
+    const minutes = (environment: string) =>
+      resourcesOf(stack).find(({ properties }) => properties.name === `hello-main-release-${environment}`)!
+        .properties.build_timeout;
+    // All at once, and five minutes of the old tasks; then ten steps of a minute, or a canary of five and those five.
+    expect([minutes("dev"), minutes("prod")]).toEqual([130, 140]);
   });
 });

@@ -10,7 +10,7 @@ import type { SynthesizedStack } from "./synthesized";
 /** Folder with an archive for each function of the settings; its content plays no part in a synth. */
 export function functionBundles(settings: Settings): string {
   const folder = mkdtempSync(join(tmpdir(), "slipway-functions-"));
-  for (const name of [...Object.keys(settings.functions), "delivery-cleanup"])
+  for (const name of [...Object.keys(settings.functions), "delivery-cleanup", "release-check"])
     writeFileSync(join(folder, `${name}.zip`), "an archive");
   return folder;
 }

@@ -18,8 +18,20 @@ export const EVERY_RESOURCE: Readonly<Record<string, string>> = {
 /** Actions that anybody may be allowed on every resource, because there is no narrower one. */
 export const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
   "cloudwatch:DescribeAlarms": "describes all",
+  "codedeploy:BatchGetDeploymentTargets": "names deployments by ids that AWS gives",
+  "codedeploy:ListDeploymentTargets": "names deployments by ids that AWS gives",
+  "codedeploy:PutLifecycleEventHookExecutionStatus":
+    "answers to an id that CodeDeploy told that function alone",
+  "codedeploy:StopDeployment": "names deployments by ids that AWS gives",
   "codestar-connections:CreateConnection": "makes what has no name yet",
+  "ec2:AssignPrivateIpAddresses": "is Lambda's, for functions in a VPC; denied to the functions themselves",
+  "ec2:CreateNetworkInterface": "is Lambda's, for functions in a VPC; denied to the functions themselves",
+  "ec2:DeleteNetworkInterface": "is Lambda's, for functions in a VPC; denied to the functions themselves",
+  "ec2:DescribeNetworkInterfaces": "describes all",
+  "ec2:DescribeSubnets": "describes all",
+  "ec2:UnassignPrivateIpAddresses": "is Lambda's, for functions in a VPC; denied to the functions themselves",
   "ecr:GetAuthorizationToken": "is about the registry",
+  "ecs:DescribeTaskDefinition": "describes all",
   "elasticloadbalancing:DescribeListeners": "describes all",
   "elasticloadbalancing:DescribeRules": "describes all",
   "elasticloadbalancing:DescribeTargetGroups": "describes all",
@@ -28,6 +40,10 @@ export const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
   "lambda:GetCodeSigningConfig": "names a configuration by an id that AWS gives",
   "logs:DescribeLogGroups": "lists all",
   "secretsmanager:ListSecrets": "lists all",
+  "ssmmessages:CreateControlChannel": "is about the task itself",
+  "ssmmessages:CreateDataChannel": "is about the task itself",
+  "ssmmessages:OpenControlChannel": "is about the task itself",
+  "ssmmessages:OpenDataChannel": "is about the task itself",
   "xray:PutTelemetryRecords": "is about the account",
   "xray:PutTraceSegments": "is about the account",
 };
