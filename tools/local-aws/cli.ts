@@ -2,12 +2,16 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { runCommand, UserError } from "../project";
 import { motoServer } from "../toolchain";
-import { startLocalAws } from "./index";
+import { minuteMilliseconds, startLocalAws } from "./index";
 
-/** `npm run local-aws -- [--port N] [--account N]`: Local AWS by itself, until Ctrl-C. */
+/** `npm run local-aws -- [--port N] [--account N] [--minute SECONDS]`: Local AWS by itself, until Ctrl-C. */
 runCommand(async () => {
   const { values } = parseArgs({
-    options: { port: { type: "string", default: "0" }, account: { type: "string", default: "111111111111" } },
+    options: {
+      port: { type: "string", default: "0" },
+      account: { type: "string", default: "111111111111" },
+      minute: { type: "string", default: "60" },
+    },
   });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535)
@@ -17,6 +21,7 @@ runCommand(async () => {
     account: values.account,
     motoServer: await motoServer(),
     port,
+    minuteMilliseconds: minuteMilliseconds(values.minute),
     log: console.error,
   });
   console.log(`Local AWS runs, as account ${values.account}. Ctrl-C ends it. To use it elsewhere:

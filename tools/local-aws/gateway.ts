@@ -9,6 +9,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
+import { Alarms } from "./alarms";
 import {
   AwsError,
   type AwsRequest,
@@ -19,14 +20,23 @@ import {
   readHead,
   readJson,
 } from "./aws-request";
+import { containers } from "./containers";
+import { PrivateNetwork } from "./containers/network";
+import { Services } from "./containers/services";
+import { firstTaskSets } from "./deployments/first-task-set";
+import { ImageStore } from "./images/store";
+import { loadBalancers } from "./load-balancers";
+import { LoadBalancers } from "./load-balancers/load-balancers";
 import { createQuirks, type Quirk } from "./quirks";
 import { autoscalingTags } from "./services/autoscaling-tags";
 import { codebuild } from "./services/codebuild";
 import { codeconnections } from "./services/codeconnections";
 import { codedeploy } from "./services/codedeploy";
 import { codepipeline } from "./services/codepipeline";
+import { httpApis } from "./services/http-api";
 import { lambda } from "./services/lambda";
 import type { Service } from "./services/service";
+import { EmulatedTime } from "./time";
 
 export interface GatewayProps {
   /** Whose the credentials are that no AssumeRole of this gateway gave out. */
@@ -35,6 +45,8 @@ export interface GatewayProps {
   readonly motoPort: number;
   /** Gets a line for each request that Local AWS could not do. @default - nobody */
   readonly log?: (line: string) => void;
+  /** How long a minute of deployments and alarms takes. @default 60,000 */
+  readonly minuteMilliseconds?: number;
 }
 
 /**
@@ -45,13 +57,34 @@ export class Gateway {
   private readonly server: Server;
   private readonly services: ReadonlyMap<string, Service>;
   private readonly quirks: readonly Quirk[];
+  private readonly alarms: Alarms;
+  /** What builds have pushed. */
+  readonly images = new ImageStore();
   /** Accounts of the roles whose credentials AssumeRole gave out, by access key. */
   private readonly assumed = new Map<string, string>();
 
   constructor(private readonly props: GatewayProps) {
     const endpoint = () => this.endpoint;
-    this.services = createServices(endpoint);
-    this.quirks = [...createQuirks(), lambda({ endpoint, keyOf: (account) => this.keyOf(account) })];
+    const time = new EmulatedTime(props.minuteMilliseconds);
+    this.services = createServices(endpoint, time, this.images);
+    const own = { endpoint, keyOf: (account: string) => this.keyOf(account), network: new PrivateNetwork() };
+    this.alarms = new Alarms({ ...own, time, log: props.log });
+    const balancers = new LoadBalancers({ ...own, log: props.log, meter: this.alarms });
+    const tasks = new Services({
+      ...own,
+      log: props.log,
+      images: this.images,
+      inFlight: (group, id, port) => balancers.target(group, id, port)?.inFlight ?? 0,
+    });
+    this.quirks = [
+      ...createQuirks(),
+      // Before what looks for the tasks that a service wants.
+      firstTaskSets(`http://127.0.0.1:${props.motoPort}`),
+      lambda({ ...own, meter: this.alarms }),
+      httpApis(own),
+      loadBalancers(balancers),
+      containers(tasks),
+    ];
     this.server = createServer((incoming, response) => void this.handle(incoming, response));
     // A big upload may take its time; nobody attacks this server.
     this.server.requestTimeout = 0;
@@ -70,6 +103,7 @@ export class Gateway {
   /** Ends what its services run, which may still ask it for something, and then itself. */
   async stop(): Promise<void> {
     await Promise.all([...this.services.values(), ...this.quirks].map((running) => running.stop?.()));
+    await Promise.all([this.images.stop(), this.alarms.stop()]);
     this.server.closeAllConnections();
     this.server.close();
   }
@@ -143,8 +177,9 @@ export class Gateway {
     if (request.service === "sts") this.learnCredentials(request, answer.toString());
     if (status === 200)
       service?.learn?.(request.operation, readJson(request.body), readJson(answer), request.scope);
-    const content =
-      status < 300 ? quirks.reduce((body, quirk) => quirk.amend?.(request, body) ?? body, answer) : answer;
+    let content = answer;
+    if (status < 300)
+      for (const quirk of quirks) content = (await quirk.amend?.(request, content)) ?? content;
     const headers = withoutHopByHop(message.rawHeaders, ["content-length", "transfer-encoding"]);
     const length = request.method === "HEAD" ? message.headers["content-length"] : String(content.length);
     response.writeHead(status, length === undefined ? headers : [...headers, "Content-Length", length]);
@@ -202,12 +237,16 @@ export class Gateway {
   }
 }
 
-function createServices(endpoint: () => string): ReadonlyMap<string, Service> {
-  const builds = codebuild({ endpoint });
+function createServices(
+  endpoint: () => string,
+  time: EmulatedTime,
+  images: ImageStore,
+): ReadonlyMap<string, Service> {
+  const builds = codebuild({ endpoint, images });
   const all: Service[] = [
     codepipeline({ endpoint, builds }),
     builds,
-    codedeploy(),
+    codedeploy({ endpoint, time }),
     codeconnections("codeconnections", "CodeConnections_20231201"),
     codeconnections("codestar-connections", "CodeStar_connections_20191201"),
     autoscalingTags(),

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { UserError } from "../project";
 import { Gateway } from "./gateway";
+import type { LocalImages } from "./images/image";
 
 export { handInSource, type SourceProps } from "./pipelines/hand-in";
 export { SOURCES_BUCKET } from "./pipelines/source";
@@ -16,13 +17,34 @@ export interface LocalAwsProps {
   readonly port?: number;
   /** Gets a line for what Local AWS could not do, and moto's last words if it ends by itself. @default - nobody */
   readonly log?: (line: string) => void;
+  /**
+   * How long a minute of deployments and alarms takes, in milliseconds: of what waits for minutes on AWS, a rehearsal
+   * need not. @default 60,000
+   */
+  readonly minuteMilliseconds?: number;
 }
 
 export interface LocalAws {
   /** For AWS_ENDPOINT_URL. */
   readonly endpoint: string;
+  /** What its builds have pushed. */
+  readonly images: LocalImages;
   /** Ends it, and the executions and builds that run. */
   stop(): Promise<void>;
+}
+
+/**
+ * What a user writes for {@link LocalAwsProps.minuteMilliseconds}, in seconds.
+ *
+ * @throws UserError where it is not a number of seconds
+ */
+export function minuteMilliseconds(seconds: string): number {
+  const given = Number(seconds);
+  if (!/^\d+(\.\d+)?$/.test(seconds) || given < 0.1 || given > 60)
+    throw new UserError(
+      `--minute ${seconds} is not how long a minute of a release may take here: 0.1 to 60 seconds.`,
+    );
+  return given * 1000;
 }
 
 /** How long moto may take to answer for the first time, in milliseconds. */
@@ -34,12 +56,12 @@ const START_MILLISECONDS = 60_000;
  * @throws UserError where the port is taken, or moto does not start
  */
 export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
-  const { account, motoServer, port = 0, log } = props;
+  const { account, motoServer, port = 0, log, minuteMilliseconds } = props;
   const motoPort = await freePort();
   const { process: moto, lastWords } = await startMoto(motoServer, motoPort);
   const unexpected = () => log?.(`moto has ended:\n${lastWords()}`);
   moto.once("exit", unexpected);
-  const gateway = new Gateway({ account, motoPort, log });
+  const gateway = new Gateway({ account, motoPort, log, minuteMilliseconds });
   try {
     await gateway.listen(port);
   } catch (error) {
@@ -51,6 +73,7 @@ export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
   }
   return {
     endpoint: gateway.endpoint,
+    images: gateway.images,
     async stop() {
       moto.off("exit", unexpected);
       await gateway.stop();

@@ -20,7 +20,7 @@ export interface Quirk {
   /** The body that moto gets. @default - the request's own */
   ask?(request: AwsRequest): Buffer | Promise<Buffer>;
   /** What becomes of moto's answer when it is a success. @default - nothing */
-  amend?(request: AwsRequest, answer: Buffer): Buffer;
+  amend?(request: AwsRequest, answer: Buffer): Buffer | Promise<Buffer>;
   /** Ends what it still runs. @default - it runs nothing */
   stop?(): Promise<void>;
 }

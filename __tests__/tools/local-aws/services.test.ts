@@ -113,7 +113,8 @@ describe("CodeDeploy", () => {
       trafficRoutingConfig: { timeBasedLinear: { linearPercentage: 10, linearInterval: 1 } },
     });
     const slow = { deploymentConfigName: "slow" };
-    const trafficRoutingConfig = { type: "TimeBasedCanary" };
+    const timeBasedCanary = { canaryPercentage: 5, canaryInterval: 20 };
+    const trafficRoutingConfig = { type: "TimeBasedCanary", timeBasedCanary };
     await call("CreateDeploymentConfig", { ...slow, computePlatform: "ECS", trafficRoutingConfig });
     await call("CreateDeploymentGroup", { ...group, ...slow });
     const refused = await call("DeleteDeploymentConfig", slow);

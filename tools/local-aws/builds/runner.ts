@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { now } from "../services/service";
 import {
   type ArtifactSpec,
@@ -39,6 +39,13 @@ export interface BuildJob {
   readonly logs?: { readonly group: string; readonly stream: string };
   /** Takes on the service role. */
   connect(): Promise<BuildRole>;
+  /**
+   * Puts programs into the build's folder that count before this machine's.
+   *
+   * @returns the folder that they are in
+   * @default - it has this machine's
+   */
+  readonly equip?: (folder: string) => Promise<string>;
 }
 
 export type BuildStatus = "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "STOPPED";
@@ -129,8 +136,11 @@ export class BuildRun {
       folder = variables.CODEBUILD_SRC_DIR ?? "";
       spec = readBuildspec(await this.buildspecText(folder, role));
       log.say("Processing environment variables");
+      const machine = machineEnvironment(process.env);
+      const own = await job.equip?.(processes.folder);
+      if (own) machine.PATH = [own, machine.PATH].join(delimiter);
       const environment = {
-        ...machineEnvironment(process.env),
+        ...machine,
         ...role.environment,
         CI: "true",
         ...(await this.customVariables(spec, role, log)),

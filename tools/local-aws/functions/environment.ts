@@ -7,6 +7,7 @@ import { projectRoot } from "../../project";
 import { machineEnvironment } from "../builds/environment";
 import { BuildProcesses } from "../builds/processes";
 import { unpackZip } from "../builds/zip";
+import type { PrivateNetwork } from "../containers/network";
 import { FunctionLog, type FunctionLogProps, type Report } from "./log";
 import { RUNTIME } from "./runtime";
 
@@ -28,6 +29,8 @@ export interface Configuration {
   readonly logLevel: string;
   readonly logGroup: string;
   readonly deadLetterArn?: string;
+  /** Whether it has a network of its own. */
+  readonly inVpc: boolean;
   /** Of the archive, in base64. */
   readonly codeSha256: string;
 }
@@ -36,6 +39,8 @@ export interface EnvironmentProps {
   readonly configuration: Configuration;
   /** The code, as a ZIP. */
   readonly archive: Uint8Array;
+  /** What functions of a VPC reach. @default - no more than others */
+  readonly network?: PrivateNetwork;
   /** Takes on the function's role: the variables by which every AWS client becomes it. */
   connect(): Promise<Readonly<Record<string, string>>>;
   /** Opens a stream of the log group, with the role's variables. */
@@ -55,6 +60,8 @@ export interface Outcome {
   /** JSON: the answer, or the error. */
   readonly payload: string;
   readonly failed: boolean;
+  /** How long the handler ran, without what came before it. */
+  readonly milliseconds: number;
   /** The end of what was logged. */
   readonly tail: Buffer;
 }
@@ -128,7 +135,7 @@ export class Environment {
     this.endLine();
     this.log.end(invocation.id, { ...finished, milliseconds, initMilliseconds, memory });
     void this.log.flush();
-    return { payload, failed, tail: this.log.takeTail() };
+    return { payload, failed, milliseconds, tail: this.log.takeTail() };
   }
 
   /** Kills what runs, and passes on what it has logged. */
@@ -139,6 +146,7 @@ export class Environment {
       // It may just have been writing into the folder.
       await this.starting?.catch(() => {});
       await this.processes.end();
+      this.props.network?.leave(join(this.processes.folder, "network"));
       this.socket?.destroy();
       this.server.close();
       await this.log?.flush();
@@ -163,7 +171,11 @@ export class Environment {
     await once(this.server.listen(0, "127.0.0.1"), "listening");
     const { port } = this.server.address() as AddressInfo;
     const args = [process.execPath, runtime, String(port), this.mark];
-    const env = { ...this.environment(task), ...role, TMPDIR: join(folder, "tmp") };
+    const env: Record<string, string> = { ...this.environment(task), ...role, TMPDIR: join(folder, "tmp") };
+    if (configuration.inVpc && this.props.network) {
+      const option = this.props.network.join(join(folder, "network"));
+      env.NODE_OPTIONS = [env.NODE_OPTIONS, option].filter(Boolean).join(" ");
+    }
     this.processes
       .run(args, { cwd: task, env }, (text) => this.print(text))
       .catch(() => 1)

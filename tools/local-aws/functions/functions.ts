@@ -2,6 +2,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { AwsError, type Scope } from "../aws-request";
 import { assumeBuildRole } from "../builds/role";
+import type { PrivateNetwork } from "../containers/network";
+import type { Meter } from "../meter";
 import { ask, type Caller, call } from "./client";
 import { type Configuration, Environment, type Invocation, type Outcome } from "./environment";
 import { logStream } from "./log";
@@ -11,6 +13,10 @@ export interface FunctionsProps {
   readonly endpoint: () => string;
   /** An access key that belongs to an account. */
   readonly keyOf: (account: string) => string;
+  /** What functions of a VPC reach. @default - no more than others */
+  readonly network?: PrivateNetwork;
+  /** Gets what calls are measured by. @default - nobody */
+  readonly meter?: Meter;
   /** How long an environment without work is kept. @default 5 minutes */
   readonly idleMilliseconds?: number;
   /** What passes before an event is given to a function again that failed. @default a minute, then two */
@@ -120,6 +126,7 @@ export class Functions {
     const limit = await this.reservedConcurrency(fn);
     const pool = this.poolOf(fn);
     if (limit !== undefined && pool.active >= limit) {
+      this.measure(fn, { Throttles: 1 });
       throw new AwsError("TooManyRequestsException", "Rate Exceeded.", 429);
     }
     pool.active++;
@@ -128,6 +135,8 @@ export class Functions {
     try {
       environment = this.take(pool, key) ?? this.open(fn.scope, pool, configuration);
       const outcome = await environment.invoke({ id: requestId, arn: functionArn(fn), ...sent });
+      const { failed, milliseconds: Duration } = outcome;
+      this.measure(fn, { Invocations: 1, Errors: failed ? 1 : 0, Duration }, configuration.version);
       return { ...outcome, requestId, version: configuration.version };
     } finally {
       pool.active--;
@@ -164,6 +173,22 @@ export class Functions {
     this.stopping.abort();
     const all = [...this.pools.values()].flatMap((pool) => [...pool.all].map((one) => this.end(pool, one)));
     await Promise.all(all);
+  }
+
+  /** Records as Lambda does: for the function, and for the version or the alias that it was called by. */
+  private measure(
+    { scope, name, qualifier }: FunctionName,
+    values: Record<string, number>,
+    version?: string,
+  ) {
+    const resource = { FunctionName: name, Resource: `${name}:${qualifier}` };
+    const isAlias = qualifier && !/^(\$LATEST|\d+)$/.test(qualifier);
+    const all: Record<string, string>[] = [{ FunctionName: name }];
+    if (qualifier) all.push(resource);
+    if (isAlias && version) all.push({ ...resource, ExecutedVersion: version });
+    for (const dimensions of all)
+      for (const [metric, value] of Object.entries(values))
+        this.props.meter?.record(scope, { namespace: "AWS/Lambda", name: metric, dimensions, value });
   }
 
   /** @returns the last outcome where it is a failure */
@@ -270,6 +295,7 @@ export class Functions {
     const environment = new Environment({
       configuration,
       archive,
+      network: this.props.network,
       connect: async () => {
         const props = { ...caller, roleArn: role, session: name };
         const assumed = await assumeBuildRole(props).catch((error: Error) => {
@@ -289,7 +315,12 @@ export class Functions {
     const version = await this.versionOf(fn);
     const query = version === "$LATEST" ? "" : `?Qualifier=${version}`;
     const kept = await this.askMoto(fn, `2015-03-31/functions/${fn.name}/configuration${query}`);
-    const { Environment: environment, LoggingConfig: logging, DeadLetterConfig: deadLetters } = kept;
+    const {
+      Environment: environment,
+      LoggingConfig: logging,
+      DeadLetterConfig: deadLetters,
+      VpcConfig: vpc,
+    } = kept;
     return {
       name: fn.name,
       version,
@@ -303,6 +334,7 @@ export class Functions {
       logLevel: String(fields(logging).ApplicationLogLevel ?? "INFO"),
       logGroup: String(fields(logging).LogGroup ?? `/aws/lambda/${fn.name}`),
       deadLetterArn: fields(deadLetters).TargetArn as string | undefined,
+      inVpc: [fields(vpc).SubnetIds].flat().some(Boolean),
       codeSha256: String(kept.CodeSha256),
     };
   }

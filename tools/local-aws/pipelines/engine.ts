@@ -35,7 +35,7 @@ interface Gate {
 /** Longer than a timer can wait, which would run at once instead. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-const systemClock: Clock = {
+export const systemClock: Clock = {
   now: () => Date.now() / 1000,
   after(milliseconds, run) {
     const timer = setTimeout(run, Math.min(milliseconds, LONGEST_TIMER)).unref();

@@ -14,6 +14,7 @@ import {
 } from "../builds/exchange";
 import { assumeBuildRole } from "../builds/role";
 import { BuildRun } from "../builds/runner";
+import type { ImageStore } from "../images/store";
 import {
   arnIn,
   artifacts,
@@ -38,6 +39,8 @@ import { name, type Operation, type operationsOf, Store } from "./service";
 export interface BuildsProps {
   /** Address of Local AWS itself, for the builds. */
   readonly endpoint: () => string;
+  /** Gives builds the docker of Local AWS. @default - they find this machine's */
+  readonly images?: Pick<ImageStore, "standIn">;
 }
 
 /** What a pipeline gives to a build that it starts, in the place of what the project says. */
@@ -159,6 +162,7 @@ export class Builds {
    * @param handover what a pipeline gives along
    */
   start(scope: Scope, kept: Project, input: StartBuildInput, handover?: Handover): Build {
+    const { images } = this.props;
     const project = override(kept, input);
     checkProject(project, scope);
     const number = (this.numbers.in(scope).get(project.name) ?? 0) + 1;
@@ -205,6 +209,7 @@ export class Builds {
       timeoutMilliseconds: project.timeoutInMinutes * 60_000,
       logs,
       connect: () => this.connect(scope, project.serviceRole),
+      equip: images && ((folder) => images.standIn(folder)),
     });
     this.running.add(run);
     void run.done.finally(() => this.running.delete(run));

@@ -1,6 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
+import { Deployments } from "../deployments/deployments";
+import { trafficRouting } from "../deployments/traffic";
+import type { EmulatedTime } from "../time";
+import { deploymentOperations, latestOf } from "./codedeploy-deployments";
 import { type DeploymentConfig, PREDEFINED } from "./deployment-configs";
 import {
   capitalPairs,
@@ -54,8 +58,25 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   deploymentStyle: "DeploymentStyle",
   trafficRoutingConfig: "TrafficRoutingConfiguration",
   minimumHealthyHosts: "MinimumHealthyHostValue",
+  revision: "Revision",
+  deploymentId: "DeploymentId",
+  deploymentIds: "DeploymentId",
+  targetId: "DeploymentTargetId",
+  targetIds: "DeploymentTargetId",
+  alarmConfiguration: "AlarmConfig",
+  overrideAlarmConfiguration: "AlarmConfig",
+  autoRollbackConfiguration: "AutoRollbackConfig",
 };
-const REQUIRED = ["ApplicationName", "DeploymentGroupName", "DeploymentConfigName", "Role", "ResourceArn"];
+const REQUIRED = [
+  "ApplicationName",
+  "DeploymentGroupName",
+  "DeploymentConfigName",
+  "Role",
+  "ResourceArn",
+  "Revision",
+  "DeploymentId",
+  "DeploymentTargetId",
+];
 
 const define = operationsOf((path, missing) => {
   const subject = SUBJECTS[path.split(".")[0] ?? ""];
@@ -63,8 +84,15 @@ const define = operationsOf((path, missing) => {
   return missing && REQUIRED.includes(subject) ? `${subject}RequiredException` : `Invalid${subject}Exception`;
 });
 
-/** CodeDeploy's applications, deployment groups and configurations. It makes no deployments. */
-export function codedeploy(): Service {
+export interface CodeDeployProps {
+  /** Address of Local AWS itself. */
+  readonly endpoint: () => string;
+  readonly time: EmulatedTime;
+}
+
+/** CodeDeploy's applications, deployment groups, configurations and deployments. */
+export function codedeploy({ endpoint, time }: CodeDeployProps): Service {
+  const deployments = new Deployments(time);
   const applications = new Store<Application>();
   const configs = new Store<DeploymentConfig>();
   const tags = new Tags();
@@ -95,8 +123,12 @@ export function codedeploy(): Service {
     }
     return config;
   };
-  /** A group's configuration must be there and for its application's platform. */
-  const checkGroup = (scope: Scope, { computePlatform }: Application, configName?: string) => {
+  /** A configuration must be there and for its application's platform. */
+  const checkConfig = (
+    scope: Scope,
+    computePlatform: Application["computePlatform"],
+    configName?: string,
+  ) => {
     if (configName && findConfig(scope, configName).computePlatform !== computePlatform) {
       throw new AwsError(
         "InvalidDeploymentConfigNameException",
@@ -104,6 +136,10 @@ export function codedeploy(): Service {
       );
     }
   };
+  const tellGroup = (scope: Scope, application: Application, group: Group) => ({
+    ...describeGroup(application, group),
+    ...latestOf(deployments, scope, group.deploymentGroupId),
+  });
   const forgetGroup = (scope: Scope, application: Application, group: string) => {
     application.groups.delete(group);
     tags.forget(arnOf(scope, "deploymentgroup", `${application.applicationName}/${group}`));
@@ -111,7 +147,25 @@ export function codedeploy(): Service {
 
   return {
     api: "CodeDeploy_20141006",
+    stop: () => deployments.stop(),
     operations: {
+      ...deploymentOperations({
+        endpoint,
+        time,
+        deployments,
+        define,
+        findApplication: find,
+        findGroup(scope, application, wanted) {
+          const found = find(scope, application);
+          const group = findGroup(found, wanted);
+          const settings = describeGroup(found, group);
+          return { platform: found.computePlatform, id: group.deploymentGroupId, settings };
+        },
+        findConfig(scope, platform, wanted) {
+          checkConfig(scope, platform, wanted);
+          return findConfig(scope, wanted);
+        },
+      }),
       CreateApplication: define(
         z.looseObject({
           applicationName,
@@ -190,7 +244,7 @@ export function codedeploy(): Service {
               `Deployment group name already exists: ${input.deploymentGroupName}`,
             );
           }
-          checkGroup(scope, application, input.deploymentConfigName);
+          checkConfig(scope, application.computePlatform, input.deploymentConfigName);
           checkEcsGroup(application, input);
           const deploymentGroupId = randomUUID();
           application.groups.set(input.deploymentGroupName, { ...input, deploymentGroupId });
@@ -204,7 +258,11 @@ export function codedeploy(): Service {
       GetDeploymentGroup: define(z.looseObject({ applicationName, deploymentGroupName }), (input, scope) => {
         const application = find(scope, input.applicationName);
         return {
-          deploymentGroupInfo: describeGroup(application, findGroup(application, input.deploymentGroupName)),
+          deploymentGroupInfo: tellGroup(
+            scope,
+            application,
+            findGroup(application, input.deploymentGroupName),
+          ),
         };
       }),
       BatchGetDeploymentGroups: define(
@@ -213,7 +271,7 @@ export function codedeploy(): Service {
           const application = find(scope, applicationName);
           return {
             deploymentGroupsInfo: deploymentGroupNames.map((wanted) =>
-              describeGroup(application, findGroup(application, wanted)),
+              tellGroup(scope, application, findGroup(application, wanted)),
             ),
           };
         },
@@ -237,7 +295,7 @@ export function codedeploy(): Service {
           } = input;
           const application = find(scope, input.applicationName);
           const group = findGroup(application, before);
-          checkGroup(scope, application, changes.deploymentConfigName);
+          checkConfig(scope, application.computePlatform, changes.deploymentConfigName);
           const changed = { ...group, ...changes, deploymentGroupName: after };
           checkEcsGroup(application, changed);
           if (after !== before) {
@@ -269,9 +327,7 @@ export function codedeploy(): Service {
           deploymentConfigName: z.string().min(1).max(100),
           computePlatform: platform.default("Server"),
           minimumHealthyHosts: z.looseObject({ type: z.enum(["HOST_COUNT", "FLEET_PERCENT"]) }).optional(),
-          trafficRoutingConfig: z
-            .looseObject({ type: z.enum(["TimeBasedCanary", "TimeBasedLinear", "AllAtOnce"]) })
-            .optional(),
+          trafficRoutingConfig: trafficRouting.optional(),
         }),
         (input, scope) => {
           const { deploymentConfigName, computePlatform } = input;
