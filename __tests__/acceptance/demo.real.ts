@@ -20,6 +20,7 @@ import { cdktf, run } from "../../tools/cdktf";
 import { demoEnvironment } from "../../tools/demo/environment";
 import { exampleText, ROOT } from "../support/settings";
 import { FakeGitHub, NUMBER } from "../tools/review/fake-github";
+import { releaseScenarios } from "./release-scenarios";
 
 jest.setTimeout(20 * 60_000);
 
@@ -30,7 +31,10 @@ let output = "";
 let env: Record<string, string | undefined>;
 
 beforeAll(async () => {
-  demo = spawn(process.execPath, ["tools/demo.mjs"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  demo = spawn(process.execPath, ["tools/demo.mjs", "--minute", "2"], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   for (const stream of [demo.stdout, demo.stderr])
     stream!.setEncoding("utf8").on("data", (chunk: string) => {
       output += chunk;
@@ -152,8 +156,10 @@ describe("a pull request", () => {
   });
 });
 
-describe("a release", () => {
-  const copies = { plan: join(folder, "planning"), apply: join(folder, "applying") };
+/** Where the pipeline's actions would run. */
+const copies = { plan: join(folder, "planning"), apply: join(folder, "applying") };
+
+describe("a change", () => {
   const plan = join(copies.plan, "plan");
   /** A command of the pipeline, where its action would run it. */
   const command = (name: keyof typeof copies, args: string[], more: Record<string, string> = {}) =>
@@ -169,7 +175,12 @@ describe("a release", () => {
   beforeAll(async () => {
     writeFileSync(
       join(folder, "terraform.tfvars"),
-      exampleText().replace("memory          = 256", "memory          = 512"),
+      exampleText()
+        .replace("memory          = 256", "memory          = 512")
+        .replace(
+          'health_path = "/health"',
+          'health_path = "/health"\n    checks = [{ path = "/health" }, { path = "/", contains = "hello" }]',
+        ),
     );
     await cdktf(["synth"], { cwd: folder, env, onLine: () => {} });
     for (const copy of Object.values(copies)) {
@@ -218,6 +229,9 @@ describe("a release", () => {
     });
   });
 });
+
+describe("a release that was deployed,", () =>
+  releaseScenarios({ folder: () => copies.apply, env: () => env }));
 
 describe("a pipeline", () => {
   const revision = "a".repeat(40);

@@ -13,7 +13,7 @@ import {
 import type { Settings } from "../../settings";
 import { inParallel } from "../../shared/parallel";
 import { cdktf, run, tail } from "../cdktf";
-import { type LocalAws, startLocalAws } from "../local-aws";
+import { type LocalAws, minuteMilliseconds, startLocalAws } from "../local-aws";
 import { projectRoot, runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
 import { motoServer, providerMirror, terraform } from "../toolchain";
@@ -37,6 +37,9 @@ class Demo {
   private settings!: Settings;
   private aws?: LocalAws;
   readonly stacks: StackSummary[] = [];
+
+  /** @param minute how long a minute of a release takes, in milliseconds */
+  constructor(private readonly minute: number) {}
 
   tasks(destroy: boolean): ListrTask[] {
     return [
@@ -104,7 +107,11 @@ class Demo {
         sendCrashReports: "false",
       }),
     );
-    this.aws = await startLocalAws({ account: this.settings.account, motoServer: await motoServer() });
+    this.aws = await startLocalAws({
+      account: this.settings.account,
+      motoServer: await motoServer(),
+      minuteMilliseconds: this.minute,
+    });
     task.title += ` at ${this.aws.endpoint}`;
   }
 
@@ -174,8 +181,10 @@ class Demo {
 }
 
 runCommand(async () => {
-  const { values } = parseArgs({ options: { destroy: { type: "boolean", default: false } } });
-  const demo = new Demo();
+  const { values } = parseArgs({
+    options: { destroy: { type: "boolean", default: false }, minute: { type: "string", default: "5" } },
+  });
+  const demo = new Demo(minuteMilliseconds(values.minute));
   let stopped = false;
   const interrupted = once(process, "SIGINT").then(() => {
     stopped = true;
@@ -200,7 +209,7 @@ runCommand(async () => {
     ]);
     console.log(`\n${table(demo.stacks)}\n`);
     if (values.destroy) return 0;
-    console.log(`Local AWS runs until Ctrl-C, and forgets everything then. To look around, in another terminal:
+    console.log(`Local AWS runs until Ctrl-C, and forgets everything then. A minute of a release takes ${values.minute} s there. To look around, in another terminal:
 
   export AWS_ENDPOINT_URL=${demo.endpoint}
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=${demo.region}
