@@ -17,6 +17,7 @@ import { definePlaceholder, shapeTask, TASKS } from "./fargate-task";
 import { Role } from "./iam";
 import type { IKey } from "./key";
 import { type LoadBalancer, TEST_PORT } from "./load-balancer";
+import type { LogGroup } from "./logs";
 import { physicalName } from "./naming";
 import type { Network } from "./network";
 import { ReleaseCheck, ROLLBACK } from "./release-check";
@@ -49,6 +50,8 @@ export interface FargateServiceProps {
   readonly loadBalancer: LoadBalancer;
   readonly clusterName: string;
   readonly clusterArn: string;
+  /** Where the cluster writes what is done in shells. @default - nowhere: no service of it has exec */
+  readonly shellLogs?: LogGroup;
   readonly key: IKey;
   readonly logRetentionDays: number;
   readonly boundary: string;

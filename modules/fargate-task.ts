@@ -39,6 +39,8 @@ export interface TaskProps {
   readonly key: IKey;
   readonly logRetentionDays: number;
   readonly boundary: string;
+  /** Where the cluster writes what is done in shells. @default - nowhere: no service of it has exec */
+  readonly shellLogs?: LogGroup;
 }
 
 /** What a task definition says of a container whose image may change. */
@@ -88,17 +90,7 @@ export function shapeTask(scope: Construct, props: TaskProps): TaskShape {
     sourceAccount: account,
     boundary,
   });
-  if (service.exec)
-    task.allow({
-      actions: [
-        "ssmmessages:CreateControlChannel",
-        "ssmmessages:CreateDataChannel",
-        "ssmmessages:OpenControlChannel",
-        "ssmmessages:OpenDataChannel",
-      ],
-      resources: ["*"],
-      reason: "What a shell in a task goes through has no resource.",
-    });
+  if (service.exec) allowShell(task, props);
   const secrets = inOrder(service.secrets).map(([name, secret]) => ({
     name,
     valueFrom: refer(scope, props, name, secret, execution),
@@ -132,6 +124,27 @@ export function shapeTask(scope: Construct, props: TaskProps): TaskShape {
       },
     },
   };
+}
+
+/** A shell in a task, through AWS, with all that is typed and shown in a log. */
+function allowShell(task: Role, { key, shellLogs }: TaskProps): void {
+  task.allow(
+    {
+      actions: [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ],
+      resources: ["*"],
+      reason: "What a shell in a task goes through has no resource.",
+    },
+    { actions: ["logs:DescribeLogGroups"], resources: ["*"], reason: "Describing has no resource." },
+  );
+  key.grantUse(task);
+  if (!shellLogs) throw new Error("A service with exec needs a log group for what is done in its shells");
+  shellLogs.grantWrite(task);
+  task.allow({ actions: ["logs:DescribeLogStreams"], resources: [`${shellLogs.arn}:*`] });
 }
 
 /** Where ECS finds a secret's value, which is nowhere in Terraform; the role may read that one. */

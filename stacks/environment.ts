@@ -80,8 +80,15 @@ export class EnvironmentStack extends SlipwayStack {
           `Services of ${name} are reached by HTTP, in clear text: set environments.${name}.domain`,
           "What is not safe here",
         );
+      const shellLogs = services.some(([, { exec }]) => exec)
+        ? new LogGroup(this, "shell-logs", {
+            name: `/slipway/${prefix}/shells`,
+            key,
+            retentionDays: logRetentionDays,
+          })
+        : undefined;
       const priorities = rulePriorities(environment.services);
-      const cluster = this.cluster(prefix, key, logRetentionDays);
+      const cluster = this.cluster(prefix, key, logRetentionDays, shellLogs);
       for (const [serviceName, service] of services) {
         const {
           url,
@@ -101,6 +108,7 @@ export class EnvironmentStack extends SlipwayStack {
           loadBalancer,
           clusterName: prefix,
           clusterArn: cluster.arn,
+          shellLogs,
           alarmTopicArn: alarms.arn,
           bundles: deployment.functionBundles,
         });
@@ -161,7 +169,7 @@ export class EnvironmentStack extends SlipwayStack {
     });
   }
 
-  private cluster(name: string, key: Key, retentionDays: number): EcsCluster {
+  private cluster(name: string, key: Key, retentionDays: number, shellLogs?: LogGroup): EcsCluster {
     // Container Insights writes here; made before the service makes it, unencrypted and without an end.
     const insights = new LogGroup(this, "insights", {
       name: `/aws/ecs/containerinsights/${name}/performance`,
@@ -171,6 +179,18 @@ export class EnvironmentStack extends SlipwayStack {
     return new EcsCluster(this, "cluster", {
       name,
       setting: [{ name: "containerInsights", value: "enabled" }],
+      ...(shellLogs && {
+        configuration: {
+          executeCommandConfiguration: {
+            kmsKeyId: key.arn,
+            logging: "OVERRIDE",
+            logConfiguration: {
+              cloudWatchEncryptionEnabled: true,
+              cloudWatchLogGroupName: shellLogs.name,
+            },
+          },
+        },
+      }),
       dependsOn: [insights.group],
     });
   }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FargateService } from "../../modules/fargate-service";
 import type { LoadBalancer } from "../../modules/load-balancer";
+import { LogGroup } from "../../modules/logs";
 import type { Network } from "../../modules/network";
 import { SERVICE_RELEASES, type ServiceRelease, type ServiceSettings } from "../../settings";
 import { only, synthesizeConstruct } from "../support/construct";
@@ -68,6 +69,11 @@ function service(
       boundary: "arn:aws:iam::222222222222:policy/hello-dev-boundary",
       alarmTopicArn: "arn:topic",
       bundles,
+      shellLogs: new LogGroup(scope, "shells", {
+        name: "/slipway/hello-dev/shells",
+        key: { arn: "arn:key", grantUse() {} },
+        retentionDays: 30,
+      }),
     });
   });
   return { stack, made };
@@ -275,6 +281,7 @@ test("nobody has a shell in a task, and its file system is read-only, unless exe
   expect(only(stack, "aws_ecs_service").enable_execute_command).toBe(true);
   expect(container(stack).readonlyRootFilesystem).toBe(false);
   expect(policyOf(stack, "task-role")[0]!.Action).toContain("ssmmessages:OpenDataChannel");
+  expect(policyOf(stack, "task-role").flatMap(({ Action }) => Action)).toContain("logs:PutLogEvents");
 });
 
 test("a host of its own is a condition beside the paths, and where it is reached", () => {

@@ -68,3 +68,42 @@ test("a firewall stands in front of the services where the settings say so", () 
   expect(types(environment({ firewall: false }))).not.toContain("aws_wafv2_web_acl");
   expect(types(environment({ firewall: true }))).toContain("aws_wafv2_web_acl");
 });
+
+describe("a shell in a service's tasks", () => {
+  const withExec = (exec: boolean) => {
+    const { web } = settings.environments.dev!.services;
+    return environment({ services: { web: { ...web!, exec } } });
+  };
+  const cluster = (stack: SynthesizedStack) => Object.values(stack.resource.aws_ecs_cluster!)[0]!;
+
+  test("leaves all that was done in it in an encrypted log", () => {
+    expect(cluster(withExec(true)).configuration).toMatchObject({
+      execute_command_configuration: {
+        logging: "OVERRIDE",
+        log_configuration: { cloud_watch_encryption_enabled: true },
+      },
+    });
+  });
+
+  test("is not there, nor its log, where no service is to have one", () => {
+    expect(cluster(withExec(false)).configuration).toBeUndefined();
+    expect(JSON.stringify(withExec(false))).not.toContain("/slipway/hello-dev/shells");
+  });
+});
+
+test("what releases need to know is put out, and no secret is in it", () => {
+  const { web } = settings.environments.dev!.services;
+  const dev = environment({
+    services: { web: { ...web!, secrets: { KEY: { kind: "ssm", name: "/shop/key" } } } },
+  });
+  const releases = JSON.parse(outputs(dev).releases!.value);
+  expect(releases).toMatchObject({
+    cluster: "hello-dev",
+    services: { web: { application: "hello-dev-web", check: expect.any(String), port: 8080 } },
+    functions: { hello: { function: "hello-dev-hello", alias: "live" } },
+  });
+  const [container] = releases.services.web.taskDefinition.containerDefinitions;
+  expect(container.secrets).toEqual([
+    { name: "KEY", valueFrom: "arn:aws:ssm:eu-west-1:222222222222:parameter/shop/key" },
+  ]);
+});
