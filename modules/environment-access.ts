@@ -136,9 +136,16 @@ export function releaseStatements({ project, environment, account, region }: Rea
   const prefix = environmentPrefix(project, environment);
   const at = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
   const passable = ["execution", "task"].map((kind) => roleArn(account, `${prefix}-*-${kind}`));
+  const checks = ["svc", "fn"].map((kind) => at("lambda", `function:${prefix}-*-${kind}-check`));
   return [
     {
-      actions: ["codedeploy:CreateDeployment", "codedeploy:GetDeployment", "codedeploy:ListDeployments"],
+      actions: [
+        "codedeploy:CreateDeployment",
+        "codedeploy:GetDeployment",
+        "codedeploy:ListDeployments",
+        // To release without an alarm that is on already is to change the group, for CodeDeploy.
+        "codedeploy:UpdateDeploymentGroup",
+      ],
       resources: [at("codedeploy", `deploymentgroup:${prefix}-*/*`)],
     },
     {
@@ -149,6 +156,7 @@ export function releaseStatements({ project, environment, account, region }: Rea
     {
       actions: [
         "codedeploy:BatchGetDeploymentTargets",
+        "codedeploy:ContinueDeployment",
         "codedeploy:ListDeploymentTargets",
         "codedeploy:StopDeployment",
         "cloudwatch:DescribeAlarms",
@@ -177,6 +185,14 @@ export function releaseStatements({ project, environment, account, region }: Rea
       ],
       resources: [at("lambda", `function:${prefix}-*`)],
     },
+    {
+      // What judges a release is not its to change.
+      effect: "Deny",
+      actions: ["lambda:UpdateFunctionCode"],
+      resources: checks,
+    },
+    // One that was idle for weeks is woken.
+    { actions: ["lambda:InvokeFunction"], resources: checks },
     {
       // Functions' variables are encrypted by it, and a version keeps them.
       actions: ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
@@ -255,6 +271,9 @@ export function writeStatements(reach: Reach): Statement[] {
         "kms:CreateKey",
         "logs:CreateLogDelivery",
         "logs:DeleteLogDelivery",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:UpdateLogDelivery",
       ],
       resources: ["*"],
       reason: NO_NAME,
@@ -300,6 +319,7 @@ export function writeStatements(reach: Reach): Statement[] {
         "elasticloadbalancing:ModifyTargetGroup",
         "elasticloadbalancing:ModifyTargetGroupAttributes",
         "elasticloadbalancing:RemoveTags",
+        "elasticloadbalancing:SetRulePriorities",
         "elasticloadbalancing:SetSecurityGroups",
         "elasticloadbalancing:SetSubnets",
         "lambda:AddPermission",
@@ -459,11 +479,9 @@ export function edgeStatements({ project, environment, account, region, domain }
       ...ownByTag({ account: "", region, environment }, "apigateway", "/apis"),
     },
     {
-      // Of an API, these carry no tags.
+      // Of an API, these carry no tags: the account is the environment's.
       actions: CHANGING_APIS,
-      resources: ["integrations", "routes", "stages"].map(
-        (part) => `arn:aws:apigateway:${region}::/apis/*/${part}*`,
-      ),
+      resources: ["integrations", "routes"].map((part) => `arn:aws:apigateway:${region}::/apis/*/${part}*`),
     },
     {
       actions: ["apigateway:POST", "apigateway:TagResource"],
@@ -516,7 +534,10 @@ export function boundaryStatements(): Statement[] {
         "elasticloadbalancing:*",
         "events:PutEvents",
         ...KEY_USE,
+        "lambda:GetAlias",
+        "lambda:GetProvisionedConcurrencyConfig",
         "lambda:InvokeFunction",
+        "lambda:UpdateAlias",
         "logs:*",
         "s3:*",
         "secretsmanager:GetSecretValue",

@@ -91,6 +91,12 @@ export function scale(scope: Construct, watched: Watched, service: EcsService): 
   });
 }
 
+/** A share, so that it is right for few requests and for many; and of one version, since each has a target group. */
+const MOST_FAILED_PERCENT = 5;
+
+/** Hundreds of the statuses that are no failure. */
+const ANSWERED = [2, 3, 4];
+
 /** @returns names of the alarms that bring the old version back */
 export function alarm(scope: Construct, watched: Watched, topicArn: string): string[] {
   const { name, fullName, clusterName, loadBalancer, service, groups } = watched;
@@ -105,15 +111,43 @@ export function alarm(scope: Construct, watched: Watched, topicArn: string): str
       comparisonOperator: "GreaterThanThreshold",
       treatMissingData: "notBreaching",
     };
+    const ofBalancer = (metricName: string) => ({
+      namespace: ofGroup.namespace,
+      metricName,
+      dimensions: ofGroup.dimensions,
+      stat: "Sum",
+      period: ofGroup.period,
+    });
     return [
       new CloudwatchMetricAlarm(scope, `${colour}-errors`, {
-        ...ofGroup,
+        ...told,
         alarmName: `${fullName}-${colour}-errors`,
-        alarmDescription: `${name} answered with 5xx more than 5 times in a minute, twice in a row.`,
-        metricName: "HTTPCode_Target_5XX_Count",
-        statistic: "Sum",
-        evaluationPeriods: 2,
-        threshold: 5,
+        alarmDescription: `More than ${MOST_FAILED_PERCENT} % of the requests to ${name} failed, and more than one, in two minutes of three.`,
+        metricQuery: [
+          { id: "requests", metric: ofBalancer("RequestCount"), returnData: false },
+          // Not the 5xx: what a task breaks off, or does not answer at all, is the load balancer's own answer.
+          ...ANSWERED.map((kind) => ({
+            id: `answered${kind}`,
+            metric: ofBalancer(`HTTPCode_Target_${kind}XX_Count`),
+            returnData: false,
+          })),
+          {
+            id: "failed",
+            expression: ["requests", ...ANSWERED.map((kind) => `FILL(answered${kind}, 0)`)].join(" - "),
+            returnData: false,
+          },
+          {
+            id: "share",
+            expression: "IF(failed > 1, 100 * failed / requests, 0)",
+            label: "Failed requests, %",
+            returnData: true,
+          },
+        ],
+        evaluationPeriods: 3,
+        datapointsToAlarm: 2,
+        threshold: MOST_FAILED_PERCENT,
+        comparisonOperator: "GreaterThanThreshold",
+        treatMissingData: "notBreaching",
       }),
       new CloudwatchMetricAlarm(scope, `${colour}-unhealthy`, {
         ...ofGroup,
@@ -151,7 +185,14 @@ export function alarm(scope: Construct, watched: Watched, topicArn: string): str
     metricQuery: [
       { id: "desired", metric: count("DesiredTaskCount"), returnData: false },
       { id: "running", metric: count("RunningTaskCount"), returnData: false },
-      { id: "missing", expression: "desired - running", label: "Missing tasks", returnData: true },
+      // During a release there are two, each with the service's number of tasks.
+      { id: "versions", metric: count("TaskSetCount"), returnData: false },
+      {
+        id: "missing",
+        expression: "desired * FILL(versions, 1) - running",
+        label: "Missing tasks",
+        returnData: true,
+      },
     ],
     evaluationPeriods: 5,
     datapointsToAlarm: 4,

@@ -82,11 +82,11 @@ export class FargateService extends Construct {
     const blue = this.targetGroup("blue");
     const green = this.targetGroup("green");
     const rules = [
-      this.listenerRule("production", props.loadBalancer.productionListenerArn, blue),
-      this.listenerRule("test", props.loadBalancer.testListenerArn, blue),
+      this.listenerRule("production", props.loadBalancer.productionListenerArn, blue, green),
+      this.listenerRule("test", props.loadBalancer.testListenerArn, blue, green),
     ];
     const shape = shapeTask(this, props);
-    const service = this.runTasks(definePlaceholder(this, shape, props.service.port), tasks, blue, rules);
+    const service = this.runTasks(definePlaceholder(this, shape, props.service), tasks, blue, rules);
     const watched = { ...props, fullName: this.fullName, groups: [blue, green] };
     scale(this, watched, service);
     const alarms = alarm(this, watched, props.alarmTopicArn);
@@ -154,7 +154,12 @@ export class FargateService extends Construct {
     });
   }
 
-  private listenerRule(name: string, listenerArn: string, target: LbTargetGroup): LbListenerRule {
+  private listenerRule(
+    name: string,
+    listenerArn: string,
+    target: LbTargetGroup,
+    other: LbTargetGroup,
+  ): LbListenerRule {
     const { paths, hosts } = this.props.service;
     return new LbListenerRule(this, `${name}-rule`, {
       listenerArn,
@@ -166,6 +171,8 @@ export class FargateService extends Construct {
       action: [{ type: "forward", targetGroupArn: target.arn }],
       // CodeDeploy moves the traffic between the two target groups.
       lifecycle: { ignoreChanges: ["action"] },
+      // A release leaves it in the rule: it cannot be deleted before.
+      dependsOn: [other],
     });
   }
 
@@ -301,7 +308,7 @@ export class FargateService extends Construct {
   private checkReleases(application: string, group: string): ReleaseCheck {
     const { props, fullName } = this;
     const { name, network, loadBalancer } = props;
-    const releases = `${fullName}-service`;
+    const releases = `${fullName}-svc`;
     const security = new SecurityGroup(this, "check-group", {
       name: `${releases}-check`,
       description: `Checks releases of ${name}`,

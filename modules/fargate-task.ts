@@ -8,12 +8,12 @@ import type { IKey } from "./key";
 import { LogGroup } from "./logs";
 import { physicalName } from "./naming";
 
-/** Answers every path with 200 until the first release brings the service's own image. */
+/** Until the first release brings the service's own image: well for the load balancer, and no answer for users. */
 const PLACEHOLDER_IMAGE = "public.ecr.aws/docker/library/node:22-alpine";
-const placeholderCommand = (port: number) => [
+const placeholderCommand = (port: number, healthPath: string) => [
   "node",
   "-e",
-  `const s=require("http").createServer((q,r)=>r.end("Waiting for the first release")).listen(${port});process.on("SIGTERM",()=>s.close())`,
+  `const s=require("http").createServer((q,r)=>{r.statusCode=q.url===${JSON.stringify(healthPath)}?200:503;r.end("Waiting for the first release")}).listen(${port});process.on("SIGTERM",()=>s.close())`,
 ];
 
 /** What all task definitions have in common. */
@@ -103,7 +103,6 @@ export function shapeTask(scope: Construct, props: TaskProps): TaskShape {
     taskRoleArn: task.arn,
     container: {
       name: props.name,
-      user: "node",
       essential: true,
       // The agent of a shell writes to it.
       readonlyRootFilesystem: !service.exec,
@@ -182,12 +181,13 @@ function refer(
 export function definePlaceholder(
   scope: Construct,
   { container, ...shape }: TaskShape,
-  port: number,
+  { port, healthPath }: ServiceSettings,
 ): EcsTaskDefinition {
   const placeholder = {
     ...container,
+    user: "node",
     image: PLACEHOLDER_IMAGE,
-    command: placeholderCommand(port),
+    command: placeholderCommand(port, healthPath),
   };
   return new EcsTaskDefinition(scope, "task", {
     ...shape,

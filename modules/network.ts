@@ -29,6 +29,8 @@ const ANYWHERE = "0.0.0.0/0";
  * checks releases CodeDeploy, and EC2, which knows the load balancer's private addresses.
  */
 const INTERFACE_ENDPOINTS = ["codedeploy", "ec2", "ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm"];
+/** What a shell in a task goes through. */
+const SHELL_ENDPOINT = "ssmmessages";
 
 export interface NetworkProps {
   /** Begins the name of all that the network holds. */
@@ -37,6 +39,8 @@ export interface NetworkProps {
   readonly account: string;
   readonly cidr: string;
   readonly nat: Nat;
+  /** Whether shells are opened in tasks. @default false */
+  readonly shells?: boolean;
   readonly key: IKey;
   readonly logRetentionDays: number;
   readonly boundary: string;
@@ -169,7 +173,8 @@ export class Network extends Construct {
       toPort: 443,
       cidrIpv4: this.cidr,
     });
-    for (const service of INTERFACE_ENDPOINTS) {
+    const services = [...INTERFACE_ENDPOINTS, ...(this.props.shells ? [SHELL_ENDPOINT] : [])];
+    for (const service of services) {
       this.wayOut.push(
         new VpcEndpoint(this, `endpoint-${service.replace(".", "-")}`, {
           vpcId: this.vpcId,

@@ -24,6 +24,9 @@ export const ROLLBACK = {
   events: ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
 };
 
+/** For which a check is tried until it is good. A load balancer needs a moment to lead to another target group. */
+const PATIENCE_SECONDS = { service: 30, function: 15 };
+
 export interface ReleaseCheckProps
   extends Pick<FunctionProps, "vpc" | "key" | "logRetentionDays" | "boundary"> {
   /** Begins the names of what is released and all that it holds. */
@@ -57,7 +60,11 @@ export class ReleaseCheck extends Construct {
       memory: 256,
       // CodeDeploy waits an hour for an answer, and this function gives one in any case.
       timeoutSeconds: 300,
-      variables: { TARGET: JSON.stringify(target), CHECKS: JSON.stringify(checks) },
+      variables: {
+        TARGET: JSON.stringify(target),
+        CHECKS: JSON.stringify(checks),
+        PATIENCE_SECONDS: String(PATIENCE_SECONDS[target.kind]),
+      },
     });
     this.name = fn.functionName;
     this.arn = fn.arn;

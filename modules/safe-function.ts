@@ -201,15 +201,20 @@ export class SafeFunction extends Construct {
     new CloudwatchMetricAlarm(this, "errors", {
       ...told,
       alarmName: errors,
-      // A share, not a number: of few calls and of many, of a version that gets a tenth of them and of one that gets all.
-      alarmDescription: `More than 5 % of the calls of ${name} failed in a minute.`,
+      // Of all versions: the new one is not known yet. Of a version that gets a tenth, every fifth call has to fail.
+      alarmDescription: `More than 2 % of the calls of ${name} failed, and more than one, in a minute.`,
       metricQuery: [
         { id: "errors", metric: sum("Errors"), returnData: false },
         { id: "calls", metric: sum("Invocations"), returnData: false },
-        { id: "share", expression: "100 * errors / calls", label: "Failed calls, %", returnData: true },
+        {
+          id: "share",
+          expression: "IF(errors > 1, 100 * errors / calls, 0)",
+          label: "Failed calls, %",
+          returnData: true,
+        },
       ],
       evaluationPeriods: 1,
-      threshold: 5,
+      threshold: 2,
     });
     const slow = `${this.name}-slow`;
     new CloudwatchMetricAlarm(this, "slow", {
@@ -230,7 +235,7 @@ export class SafeFunction extends Construct {
   private releaseInSteps(fn: LambdaFunction, alarms: readonly string[]): ReleaseFacts {
     const { props } = this;
     const { account, region, boundary } = props;
-    const releases = `${props.prefix}-${props.name}-function`;
+    const releases = `${props.prefix}-${props.name}-fn`;
     const application = physicalName("codeDeploy", releases);
     const group = props.name;
     const role = new Role(this, "release-role", {

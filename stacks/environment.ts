@@ -61,10 +61,12 @@ export class EnvironmentStack extends SlipwayStack {
     const servicesReleased: Record<string, ServiceRelease> = {};
     const services = Object.entries(environment.services);
     if (services.length) {
+      const shells = services.some(([, { exec }]) => exec);
       const network = new Network(this, "network", {
         ...common,
         cidr: environment.cidr,
         nat: environment.nat,
+        shells,
       });
       const loadBalancer = new LoadBalancer(this, "load-balancer", {
         ...common,
@@ -80,7 +82,7 @@ export class EnvironmentStack extends SlipwayStack {
           `Services of ${name} are reached by HTTP, in clear text: set environments.${name}.domain`,
           "What is not safe here",
         );
-      const shellLogs = services.some(([, { exec }]) => exec)
+      const shellLogs = shells
         ? new LogGroup(this, "shell-logs", {
             name: `/slipway/${prefix}/shells`,
             key,

@@ -282,7 +282,7 @@ export class PipelineStack extends SlipwayStack {
       input: "Build",
       output: releaseArtifact(name),
       folder: RELEASE_FOLDER,
-      variables: Object.fromEntries(images),
+      variables: { ...Object.fromEntries(images), COMMIT },
       timeoutMinutes: releaseMinutes(environment),
     });
     this.grantRelease(release, environment);

@@ -130,30 +130,20 @@ export function releaseScenarios(world: World): void {
   const release = (environment: string, uri: string, cwd?: string) =>
     command("release", [environment], { IMAGE_WEB: uri }, cwd);
 
-  /** What the stack of an environment put out. */
-  async function output(environment: string, name: string): Promise<string> {
+  /** Terraform in the stack of an environment. */
+  async function inStack(environment: string, ...args: string[]) {
     const { path } = await terraform();
-    const { stdout } = await run(path, ["output", "-raw", name], {
-      cwd: join(world.folder(), "cdktf.out/stacks", environment),
-      env: world.env(),
-      onLine: () => {},
-    });
-    return stdout.trim();
+    const cwd = join(world.folder(), "cdktf.out/stacks", environment);
+    return run(path, args, { cwd, env: world.env(), onLine: () => {} });
   }
 
-  /** @returns whether Terraform has nothing to change */
+  const output = async (environment: string, name: string) =>
+    (await inStack(environment, "output", "-raw", name)).stdout.trim();
+
+  /** @returns what Terraform has to change, or that it has nothing */
   async function plansEmpty(environment: string): Promise<string> {
-    const { path } = await terraform();
-    const args = [
-      "plan",
-      "-detailed-exitcode",
-      "-input=false",
-      "-no-color",
-      "-lock=false",
-      "-compact-warnings",
-    ];
-    const cwd = join(world.folder(), "cdktf.out/stacks", environment);
-    const { exitCode, output: said } = await run(path, args, { cwd, env: world.env(), onLine: () => {} });
+    const args = ["plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock=false"];
+    const { exitCode, output: said } = await inStack(environment, ...args);
     return exitCode === 0 ? "empty" : said;
   }
 
@@ -251,6 +241,11 @@ export function releaseScenarios(world: World): void {
     const account = "333333333333";
     let url: string;
     beforeAll(async () => {
+      // With the checks that dev has already.
+      await inStack("prod", "init", "-input=false");
+      expect(await inStack("prod", "apply", "-auto-approve", "-input=false", "-no-color")).toMatchObject({
+        exitCode: 0,
+      });
       url = await output("prod", "service_web_url");
       expect((await release("prod", await good("v3"))).exitCode).toBe(0);
     });

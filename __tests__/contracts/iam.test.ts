@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { boundaryStatements } from "../../modules/environment-access";
 import {
   EVERY_ACTION,
   EVERY_RESOURCE,
@@ -62,6 +63,23 @@ test.each([
   );
   const largest = Object.entries(await synthesizeFile(file));
   expect(largest.flatMap(([name, content]) => iamFindings(name, content))).toEqual([]);
+});
+
+test("fails when a role of an environment is granted what its boundary keeps from it", () => {
+  const boundary = [...new Set(boundaryStatements().flatMap(({ actions }) => actions))];
+  const matches = (action: string) =>
+    boundary.some((pattern) =>
+      pattern.endsWith("*") ? action.startsWith(pattern.slice(0, -1)) : pattern === action,
+    );
+  const granted = [...policies, ...elsewhere]
+    .filter(({ type, where }) => type === "aws_iam_role_policy" && /^(dev|prod)\//.test(where))
+    .flatMap(({ where, statements }) =>
+      statements
+        .filter(({ Effect }) => Effect === "Allow")
+        .flatMap(({ Action }) => list(Action).map((action) => ({ where, action }))),
+    );
+  expect(granted.length).toBeGreaterThan(50);
+  expect(granted.filter(({ action }) => !matches(action))).toEqual([]);
 });
 
 describe("fails when an exception is listed that nobody needs any more:", () => {

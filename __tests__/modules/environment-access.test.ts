@@ -118,6 +118,10 @@ test("fails when a deploy can change the roles that let it in, or the policies o
   ]);
 });
 
+const CHECKS = ["svc", "fn"].map(
+  (kind) => `arn:aws:lambda:eu-west-1:222222222222:function:hello-dev-*-${kind}-check`,
+);
+
 describe("a release", () => {
   const allowed = releaseStatements(reach);
   const actions = allowed.flatMap((statement) => statement.actions);
@@ -126,9 +130,27 @@ describe("a release", () => {
     expect(actions.filter((action) => /^(iam|s3|ec2|elasticloadbalancing|dynamodb):/.test(action))).toEqual([
       "iam:PassRole",
     ]);
-    expect(actions.filter((action) => /^lambda:(?!Get)/.test(action))).toEqual([
-      "lambda:PublishVersion",
-      "lambda:UpdateFunctionCode",
+    expect(
+      about(allowed, "lambda").map(({ effect = "Allow", actions, resources }) => [
+        effect,
+        actions,
+        resources,
+      ]),
+    ).toEqual([
+      [
+        "Allow",
+        [
+          "lambda:GetAlias",
+          "lambda:GetFunction",
+          "lambda:GetFunctionConfiguration",
+          "lambda:PublishVersion",
+          "lambda:UpdateFunctionCode",
+        ],
+        ["arn:aws:lambda:eu-west-1:222222222222:function:hello-dev-*"],
+      ],
+      // What judges a release is woken, and never changed.
+      ["Deny", ["lambda:UpdateFunctionCode"], CHECKS],
+      ["Allow", ["lambda:InvokeFunction"], CHECKS],
     ]);
     expect(actions.filter((action) => /^ecs:(?!Describe)/.test(action))).toEqual([
       "ecs:RegisterTaskDefinition",

@@ -117,10 +117,22 @@ describe("what releases own", () => {
     expect(other.made.release.port).toBe(9999);
   });
 
-  test("a release gets the task as it was planned, without the placeholder's image and command", () => {
+  test("a rule goes before the target group that a release may have left in it", () => {
+    const [green] = Object.keys(plain.stack.resource.aws_lb_target_group!).filter((id) => /green/.test(id));
+    for (const rule of all(plain.stack, "aws_lb_listener_rule"))
+      expect(rule.depends_on).toEqual([`aws_lb_target_group.${green}`]);
+  });
+
+  test("until the first release the load balancer finds it well, and users get no answer that looks right", () => {
+    const { command } = container(plain.stack);
+    expect(command[2]).toContain('q.url==="/well"?200:503');
+    expect(container(plain.stack).user).toBe("node");
+  });
+
+  test("a release gets the task as it was planned, without the placeholder's image, command and user", () => {
     const { taskDefinition, ...release } = plain.made.release;
     const [released] = taskDefinition.containerDefinitions;
-    const { image, command, ...planned } = container(plain.stack);
+    const { image, command, user: _, ...planned } = container(plain.stack);
     expect(image).toBe("public.ecr.aws/docker/library/node:22-alpine");
     expect(command[0]).toBe("node");
     expect(Object.keys(released!)).toEqual(Object.keys(planned));
@@ -183,12 +195,22 @@ describe("a release", () => {
     for (const colour of ["blue", "green"]) {
       const named = (what: string) =>
         alarms.find(({ alarm_name }) => alarm_name === `hello-dev-web-${colour}-${what}`);
-      expect(named("errors")).toMatchObject({ metric_name: "HTTPCode_Target_5XX_Count" });
+      const { metric_query } = named("errors") as { metric_query: { expression?: string }[] };
+      expect(metric_query.flatMap(({ expression }) => expression ?? [])).toEqual([
+        "requests - FILL(answered2, 0) - FILL(answered3, 0) - FILL(answered4, 0)",
+        "IF(failed > 1, 100 * failed / requests, 0)",
+      ]);
       expect(named("unhealthy")).toMatchObject({ metric_name: "UnHealthyHostCount" });
       expect(named("slow")).toMatchObject({ extended_statistic: "p99", threshold: 1.5 });
     }
     expect(alarms.find(({ alarm_name }) => alarm_name === "hello-dev-web-missing")).toMatchObject({
-      metric_query: [{ id: "desired" }, { id: "running" }, { expression: "desired - running" }],
+      metric_query: [
+        { id: "desired" },
+        { id: "running" },
+        { id: "versions" },
+        // With two versions there are twice as many to run.
+        { expression: "desired * FILL(versions, 1) - running" },
+      ],
     });
     for (const alarm of alarms) expect(alarm).toMatchObject({ alarm_actions: ["arn:topic"] });
   });
@@ -200,7 +222,7 @@ describe("a release", () => {
       timeout: number;
     };
     expect(fn).toMatchObject({
-      function_name: "hello-dev-web-service-check",
+      function_name: "hello-dev-web-svc-check",
       vpc_config: { subnet_ids: ["subnet-1", "subnet-2"] },
     });
     expect(JSON.parse(fn.environment.variables.CHECKS!)).toEqual(SERVICE.checks);

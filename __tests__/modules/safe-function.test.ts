@@ -69,7 +69,7 @@ test("releases own the code and the alias's version: Terraform gives the first o
 });
 
 test("what checks releases is Terraform's, code and all", () => {
-  expect(named(plain.stack, "hello-dev-greet-function-check").lifecycle).toBeUndefined();
+  expect(named(plain.stack, "hello-dev-greet-fn-check").lifecycle).toBeUndefined();
 });
 
 test.each(
@@ -105,7 +105,7 @@ test("alarms look at what callers get: the share of failed calls, and the time, 
   expect(errors.metric_query.map(({ metric, expression }) => metric?.dimensions ?? expression)).toEqual([
     dimensions,
     dimensions,
-    "100 * errors / calls",
+    "IF(errors > 1, 100 * errors / calls, 0)",
   ]);
   expect(slow).toMatchObject({ dimensions, extended_statistic: "p99", threshold: 8000 });
 });
@@ -131,7 +131,7 @@ test("the check may call the versions of this function alone, and knows what to 
       Resource: "arn:aws:lambda:eu-west-1:222222222222:function:hello-dev-greet:*",
     },
   ]);
-  const { variables } = named(plain.stack, "hello-dev-greet-function-check").environment;
+  const { variables } = named(plain.stack, "hello-dev-greet-fn-check").environment;
   expect(JSON.parse(variables.CHECKS!)).toEqual(FUNCTION.checks);
   expect(JSON.parse(variables.TARGET!)).toEqual({ kind: "function", name: "hello-dev-greet", alias: "live" });
 });

@@ -515,7 +515,10 @@ describe("a release", () => {
     const { configuration } = await action([["dev"]], "release-dev");
     expect(
       JSON.parse((configuration as unknown as { EnvironmentVariables: string }).EnvironmentVariables),
-    ).toEqual([{ name: "IMAGE_WEB", value: "#{image-web.IMAGE_URI}", type: "PLAINTEXT" }]);
+    ).toEqual([
+      { name: "IMAGE_WEB", value: "#{image-web.IMAGE_URI}", type: "PLAINTEXT" },
+      { name: "COMMIT", value: "#{Source.CommitId}", type: "PLAINTEXT" },
+    ]);
   });
 
   test("leaves what it did to the action that verifies it, which hands it back where it does not pass", async () => {

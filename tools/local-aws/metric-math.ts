@@ -1,16 +1,25 @@
 // The part of CloudWatch's metric math that alarms use: numbers, ids of other queries, + - * / and brackets, FILL(m, n),
-// and MAX, MIN, SUM and AVG of [a, b].
+// IF(a > b, m, n), and MAX, MIN, SUM and AVG of [a, b].
 
 /** One value for one period; nothing where nothing was measured. */
 export type Value = number | undefined;
 
-const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|([A-Za-z_]\w*)|([-+*/()[\],]))/iy;
+const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|([A-Za-z_]\w*)|([<>]=?|[!=]=|[-+*/()[\],]))/iy;
 
 const OF_LIST: Readonly<Record<string, (values: readonly number[]) => number>> = {
   MAX: (values) => Math.max(...values),
   MIN: (values) => Math.min(...values),
   SUM: (values) => values.reduce((sum, value) => sum + value, 0),
   AVG: (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
+};
+
+const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
+  ">": (a, b) => a > b,
+  "<": (a, b) => a < b,
+  ">=": (a, b) => a >= b,
+  "<=": (a, b) => a <= b,
+  "==": (a, b) => a === b,
+  "!=": (a, b) => a !== b,
 };
 
 /**
@@ -95,6 +104,14 @@ class Calculation {
       const instead = this.sum();
       return value ?? instead;
     }
+    if (name === "IF") {
+      const condition = this.comparison();
+      this.expect(",");
+      const then = this.sum();
+      this.expect(",");
+      const otherwise = this.sum();
+      return condition === undefined ? undefined : condition ? then : otherwise;
+    }
     const combine = OF_LIST[name];
     if (!combine) throw this.unknown();
     const list: Value[] = [];
@@ -104,6 +121,15 @@ class Calculation {
     this.expect("]");
     const there = list.filter((value) => value !== undefined);
     return there.length ? combine(there) : undefined;
+  }
+
+  /** Not 0 where it holds. */
+  private comparison(): Value {
+    const left = this.sum();
+    const sign = this.take(...Object.keys(COMPARE));
+    if (!sign) return left;
+    const holds = COMPARE[sign]!;
+    return both(left, this.sum(), (a, b) => (holds(a, b) ? 1 : 0));
   }
 
   private take(...signs: readonly string[]): string | undefined {

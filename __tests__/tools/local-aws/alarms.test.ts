@@ -126,6 +126,10 @@ describe("metric math", () => {
     ["SUM([a, FILL(none, 1)])", 7],
     ["AVG([a, b])", 4],
     ["MAX([none])", undefined],
+    ["IF(a > b, 100 * b / a, 0)", (100 * 2) / 6],
+    ["IF(a <= b, 1, 0)", 0],
+    ["IF(a - 6, 1, 2)", 2],
+    ["IF(none > 1, 1, 0)", undefined],
   ])("%s is %s", (expression, expected) => {
     expect(calculate(expression, find)).toBe(expected);
   });
@@ -133,7 +137,7 @@ describe("metric math", () => {
   test.each([
     "a +",
     "a b",
-    "IF(a, b, 1)",
+    "IF(a > b)",
     "MAX(a)",
     "a ^ 2",
     "(a",
