@@ -1,22 +1,9 @@
 import { join } from "node:path";
 import { Construct } from "constructs";
-import type { Check } from "../shared/checks";
+import type { Check, CheckTarget } from "../shared/checks";
 import { createFunction, type FunctionProps } from "./function";
 import type { Grantee } from "./iam";
 import { physicalName } from "./naming";
-
-/** What the function in lambdas/release-check is told of what it checks. */
-export type CheckTarget =
-  | {
-      readonly kind: "service";
-      /** Where its users reach it. */
-      readonly url: string;
-      /** The load balancer, as network interfaces name it: `app/<name>/<id>`. */
-      readonly loadBalancer: string;
-      /** Of the listener that shows the new version before traffic moves. */
-      readonly testPort: number;
-    }
-  | { readonly kind: "function"; readonly name: string; readonly alias: string };
 
 /** What brings the old version back by itself. */
 export const ROLLBACK = {

@@ -25,6 +25,21 @@ export interface EventCheck {
   readonly withinMilliseconds: number;
 }
 
+/** What lambdas/release-check is told of what it checks. */
+export type CheckTarget =
+  | {
+      readonly kind: "service";
+      /** Where its users reach it. */
+      readonly url: string;
+      /** The load balancer, as network interfaces name it: `app/<name>/<id>`. */
+      readonly loadBalancer: string;
+      /** Of the listener that shows the new version before traffic moves. */
+      readonly testPort: number;
+      /** Of the listener that users reach. @default - 443 where the URL is of HTTPS, else 80 */
+      readonly productionPort?: number;
+    }
+  | { readonly kind: "function"; readonly name: string; readonly alias: string };
+
 /** What a new version has to do to be released, and a released one to be sound. */
 export type Check = RequestCheck | EventCheck;
 

@@ -7,6 +7,7 @@ import { STSClient } from "@aws-sdk/client-sts";
 import type { Context } from "aws-lambda";
 // By name, all of zod's languages would come along.
 import * as z from "zod";
+import { jsonText } from "../../shared/json-text";
 import { type Clients, cleanUp, type Outcome, type Task } from "./cleanup";
 
 const logger = new Logger({ serviceName: "delivery-cleanup" });
@@ -33,22 +34,14 @@ export async function handler(_event: unknown, context: Context): Promise<Outcom
   return outcome;
 }
 
-const json = z.string().transform((text, context) => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    context.addIssue({ code: "custom", message: "This is not JSON" });
-    return z.NEVER;
-  }
-});
 const name = z.string().min(1);
 const count = z.coerce.number().int().min(1);
 
 const variables = z.object({
-  PIPELINES: json.pipe(z.array(name)),
+  PIPELINES: jsonText.pipe(z.array(name)),
   ARTIFACT_BUCKET: name,
-  REPOSITORIES: json.pipe(z.record(name, name)),
-  ENVIRONMENTS: json.pipe(z.array(z.object({ region: name, cluster: name, planRole: name }))),
+  REPOSITORIES: jsonText.pipe(z.record(name, name)),
+  ENVIRONMENTS: jsonText.pipe(z.array(z.object({ region: name, cluster: name, planRole: name }))),
   KEEP_HOURS: count,
   KEEP_IMAGES: count,
   KEEP_DAYS: count,

@@ -11,10 +11,10 @@ import { LambdaClient } from "@aws-sdk/client-lambda";
 import type { Context } from "aws-lambda";
 import * as z from "zod";
 import { functionTarget, httpTarget } from "../../shared/check-targets";
-import { runChecks, sentence, type Target } from "../../shared/checks";
+import { type CheckTarget, runChecks, sentence, type Target } from "../../shared/checks";
 import { visible } from "../../shared/visible";
 import { type Awaited, awaited } from "./deployment";
-import { type CheckTarget, readTask, type Task } from "./task";
+import { readTask, type Task } from "./task";
 
 const logger = new Logger({ serviceName: "release-check" });
 

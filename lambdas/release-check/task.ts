@@ -1,14 +1,7 @@
 import * as z from "zod";
-import type { Check } from "../../shared/checks";
+import type { Check, CheckTarget } from "../../shared/checks";
+import { jsonText } from "../../shared/json-text";
 
-const json = z.string().transform((text, context) => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    context.addIssue({ code: "custom", message: "This is not JSON" });
-    return z.NEVER;
-  }
-});
 const name = z.string().min(1);
 const port = z.int().min(1).max(65535);
 const withinMilliseconds = z.int().min(1);
@@ -26,7 +19,7 @@ const check: z.ZodType<Check> = z.union([
   z.strictObject({ event: name, contains, withinMilliseconds }),
 ]);
 
-const target = z.discriminatedUnion("kind", [
+const target: z.ZodType<CheckTarget> = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("service"),
     url: z.url({ protocol: /^https?$/ }),
@@ -39,11 +32,10 @@ const target = z.discriminatedUnion("kind", [
 ]);
 
 /** What is checked: a service behind its load balancer, or a function. */
-export type CheckTarget = z.infer<typeof target>;
 
 const variables = z.object({
-  CHECKS: json.pipe(z.array(check)),
-  TARGET: json.pipe(target),
+  CHECKS: jsonText.pipe(z.array(check)),
+  TARGET: jsonText.pipe(target),
   PATIENCE_SECONDS: z.coerce.number().min(0).default(60),
 });
 
