@@ -123,6 +123,7 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
   const environments = Object.values(settings.environments);
   checkRanges(environments, file, problems);
   checkDomains(environments, file, problems);
+  for (const environment of environments) checkWayOut(environment, settings.region, problems);
   for (const environment of environments) {
     checkServices(environment, file, problems);
     checkFunctions(environment, file, problems);
@@ -139,7 +140,7 @@ function checkNames(
     problems.add([kind, name], {
       given: print(name),
       what: `${owner} has things in AWS of the same name.`,
-      allowed: "a name that is not another's with -blue, -green, -function or -service-check behind it",
+      allowed: "a name that is not another's with -blue, -green, -fn or -svc-check behind it",
       mend: "Rename one of them.",
     });
   };
@@ -147,10 +148,10 @@ function checkNames(
     // Alarms of its target groups, and a function's.
     for (const colour of ["blue", "green"]) refuse("functions", `${name}-${colour}`, `The service ${name}`);
     // Security groups.
-    refuse("services", `${name}-service-check`, `The service ${name}`);
+    refuse("services", `${name}-svc-check`, `The service ${name}`);
   }
   // Applications and roles of CodeDeploy.
-  for (const name of functions) refuse("services", `${name}-function`, `The function ${name}`);
+  for (const name of functions) refuse("services", `${name}-fn`, `The function ${name}`);
 }
 
 function checkRanges(environments: readonly EnvironmentSettings[], file: Sound, problems: Problems): void {
@@ -222,6 +223,26 @@ function checkDomains(environments: readonly EnvironmentSettings[], file: Sound,
   }
 }
 
+/** Images lie in the build's region, and VPC endpoints lead to services of their own. */
+function checkWayOut(
+  { name, nat, region, services }: EnvironmentSettings,
+  buildRegion: string,
+  problems: Problems,
+): void {
+  if (nat !== "none" || region === buildRegion || Object.keys(services).length === 0) return;
+  const at = (key: string) => ["environments", name, key];
+  problems.add(
+    at("nat"),
+    {
+      given: print(nat),
+      what: `Images lie in ${buildRegion}, and nothing but VPC endpoints of ${region} would lead out of ${name}: no task could ever fetch its image.`,
+      allowed: `"single" or "per-zone"; "none" in ${buildRegion}, or without services`,
+      mend: `Write nat = "single", or region = "${buildRegion}".`,
+    },
+    [at("region"), ["region"], ["services"]],
+  );
+}
+
 /** A range that no environment has. */
 function freeRange(environments: readonly EnvironmentSettings[]): string {
   const candidates = Array.from({ length: 256 }, (_, i) => `10.${(i + 10) % 256}.0.0/16`);
@@ -253,6 +274,23 @@ function checkSize(checks: readonly Check[], path: Path, problems: Problems): vo
     what: `As JSON, all its checks together have ${size} bytes; they travel in a variable of a function, which has 4 KB for all.`,
     allowed: `${MOST_OF_CHECKS} bytes`,
     mend: "Take checks out, or shorten what they send and look for.",
+  });
+}
+
+/**
+ * Milliseconds. What runs them has five minutes: for one it tries again, and the last round may take as long as all of
+ * them.
+ */
+const LONGEST_CHECKS = 120_000;
+
+function checkTime(checks: readonly Check[], path: Path, problems: Problems): void {
+  const all = checks.reduce((sum, { withinMilliseconds }) => sum + withinMilliseconds, 0);
+  if (all <= LONGEST_CHECKS) return;
+  problems.add(path, {
+    given: `${all} ms in all`,
+    what: `All its checks together may take ${all} ms: their within_ms, of which each is 5000 if not given. What runs them has two minutes for it.`,
+    allowed: `${LONGEST_CHECKS} ms in all`,
+    mend: "Lower the within_ms of what answers sooner, or take checks out.",
   });
 }
 
@@ -288,6 +326,7 @@ function checkFunctions(environment: EnvironmentSettings, file: Sound, problems:
         [written(name, "timeout_seconds")],
       );
     checkSize(checks, written(name, "checks"), problems);
+    checkTime(checks, written(name, "checks"), problems);
   }
 }
 
@@ -352,6 +391,7 @@ function checkServices(environment: EnvironmentSettings, file: Sound, problems: 
       );
     checkHosts(name, hosts, environment, written(name, "hosts"), problems);
     checkSize(checks, written(name, "checks"), problems);
+    checkTime(checks, written(name, "checks"), problems);
     for (const variable of Object.keys(secrets).filter((key) => Object.hasOwn(variables, key))) {
       const own = file.environments?.[environment.name]?.services?.[name]?.secrets ?? {};
       const base = ["services", name, "secrets", variable];

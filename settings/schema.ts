@@ -30,13 +30,23 @@ const text = (pattern: RegExp, help: Help) =>
     mend: (given, written) => quoted(given, written) ?? help.mend?.(given, written),
   });
 
-const whole = (min: number, max: number, is: string, example: number, unit = "") =>
+const whole = (
+  min: number,
+  max: number,
+  is: string,
+  example: number,
+  unit = "",
+  help: Pick<Help, "what" | "mend"> = {},
+) =>
   leaf<number>((value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max, {
     is,
     allowed: `a whole number from ${min} to ${max}${unit && ` ${unit}`}, without quotes`,
     example: String(example),
-    mend: (given) =>
-      typeof given === "string" && /^\d{1,9}$/.test(given) ? `Leave out the quotes: ${given}.` : undefined,
+    ...help,
+    mend: (given, written) =>
+      typeof given === "string" && /^\d{1,9}$/.test(given)
+        ? `Leave out the quotes: ${given}.`
+        : help.mend?.(given, written),
   });
 
 const oneOf = <const T extends readonly (string | number)[]>(values: T, is: string, example: T[number]) =>
@@ -197,7 +207,7 @@ const someText = (example: string) =>
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
-/** What runs them ends after five minutes. */
+/** How long they may take together is checked in checks.ts. */
 const MOST_CHECKS = 20;
 
 const requestFields = {
@@ -281,8 +291,21 @@ const hostName = (help: Pick<Help, "is" | "example">, longest: number) => {
   });
 };
 
+/** Those below are for root to listen on, and nothing in a container should be root. */
+const LEAST_PORT = 1024;
+const isRoots = (given: unknown) => typeof given === "number" && given > 0 && given < LEAST_PORT;
+
 const serviceFields = {
-  port: whole(1, 65535, "a port", 8080),
+  port: whole(LEAST_PORT, 65535, "a port", 8080, "", {
+    what: (given, written) =>
+      isRoots(given)
+        ? `${written} is below ${LEAST_PORT}: only root may listen there, and containers do not run as root.`
+        : undefined,
+    mend: (given) =>
+      isRoots(given)
+        ? "Let the container listen where its variable PORT says, and write port = 8080: users reach the load balancer's port, not this one."
+        : undefined,
+  }),
   cpu: oneOf(Object.keys(FARGATE_MEMORY).map(Number), "an amount of CPU that Fargate has", 256),
   memory: whole(512, 122880, "an amount of memory that Fargate has", 512, "MiB"),
   health_path: requestPath('"/health"'),

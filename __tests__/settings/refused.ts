@@ -22,7 +22,7 @@ const secret = (reference: string) => ({ services: web(`secrets = { DB = "${refe
 const [SECRET, noReference] = ["services.web.secrets.DB", "It is no reference to a secret"];
 /** Two services; b has but what is given. */
 const twoServices = (a: string, b: string) => ({
-  services: `{ a = { port = 1, ${a} }, b = { port = 1, ${b} } }`,
+  services: `{ a = { port = 8080, ${a} }, b = { port = 8080, ${b} } }`,
 });
 const hosts = (names: string, domain = "dev.example.com") => ({
   services: web(`hosts = [${names}]`),
@@ -32,6 +32,9 @@ const HOSTS = "services.web.hosts";
 const many = (count: number, fields: string) => ({
   services: web(`checks = [${Array(count).fill(`{ ${fields} }`).join(", ")}]`),
 });
+
+const slow = (milliseconds: number) => `{ path = "/", within_ms = ${milliseconds} }`;
+const endpointsOnly = (more: string) => ({ environments: dev(`nat = "none", ${more}`) });
 
 // Each: the changes, the key that the problem is of, and a part of what it says.
 export const refused: [name: string, changes: Record<string, string>, key: string, says: string][] = [
@@ -80,6 +83,12 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     { environments: two('cidr = "10.1.0.0/16"', 'cidr = "10.1.4.0/22"') },
     "environments.prod.cidr",
     "overlaps 10.1.0.0/16 of dev",
+  ],
+  [
+    "nothing but endpoints leads out, and images are in another region",
+    endpointsOnly('region = "us-east-1"'),
+    "environments.dev.nat",
+    'Write nat = "single", or region = "eu-west-1"',
   ],
   ["a domain is a URL", domain("https://Dev.example.com/"), DOMAIN, 'Write "dev.example.com"'],
   ["a domain ends with a dot", domain("dev.example.com."), DOMAIN, 'Write "dev.example.com"'],
@@ -145,8 +154,8 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "environments.access-x",
     "access-…",
   ],
-  ["a name has capitals", { services: "{ Web = { port = 1 } }" }, "services.Web", "to web"],
-  ["a name ends with a dash", { services: "{ web- = { port = 1 } }" }, "services.web-", "to web"],
+  ["a name has capitals", { services: "{ Web = { port = 8080 } }" }, "services.Web", "to web"],
+  ["a name ends with a dash", { services: "{ web- = { port = 8080 } }" }, "services.web-", "to web"],
   ["there is no environment", { environments: "{}" }, "environments", "It is empty"],
   ["there is no pipeline", { pipelines: "{}" }, "pipelines", "It is empty"],
   [
@@ -256,7 +265,14 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "cpu = 256",
   ],
   ["Fargate lacks the CPU", { services: web("cpu = 300") }, "services.web.cpu", "256, 512"],
-  ["a port is 0", { services: "{ web = { port = 0 } }" }, "services.web.port", "1 to 65535"],
+  ["a port is 0", { services: "{ web = { port = 0 } }" }, "services.web.port", "1024 to 65535"],
+  ["a port is root's", { services: "{ web = { port = 1023 } }" }, "services.web.port", "port = 8080: users"],
+  [
+    "an environment's port is root's",
+    { environments: dev("services = { web = { port = 80 } }") },
+    "environments.dev.services.web.port",
+    "80 is below 1024",
+  ],
   ["a port is text", { services: '{ web = { port = "80" } }' }, "services.web.port", "Leave out the quotes"],
   [
     "a health path has no slash",
@@ -289,13 +305,13 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
   ],
   [
     "one of several services has no paths",
-    { services: '{ a = { port = 1, paths = ["/a/*"] }, b = { port = 1 } }' },
+    { services: '{ a = { port = 8080, paths = ["/a/*"] }, b = { port = 8080 } }' },
     "services.b.paths",
     "several services",
   ],
   [
     "services share a path",
-    { services: '{ a = { port = 1, paths = ["/x"] }, b = { port = 1, paths = ["/x"] } }' },
+    { services: '{ a = { port = 8080, paths = ["/x"] }, b = { port = 8080, paths = ["/x"] } }' },
     "services.b.paths",
     "a has",
   ],
@@ -380,6 +396,22 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     check('path = "/", event = "{}"'),
     "services.web.checks[0].event",
     "no such setting",
+  ],
+  [
+    "checks of a service may take longer than what runs them",
+    { services: web(`checks = [${slow(40_000)}, ${slow(60_000)}, ${slow(20_001)}]`) },
+    "services.web.checks",
+    "may take 120001 ms",
+  ],
+  [
+    "an environment's checks of a function may, each in the time that it has by itself",
+    {
+      environments: dev(
+        `functions = { hello = { checks = [${slow(60_000)}, ${slow(59_000)}, { event = "{}" }] } }`,
+      ),
+    },
+    "environments.dev.functions.hello.checks",
+    "may take 124000 ms",
   ],
   ["there are too many checks", many(21, 'path = "/"'), "services.web.checks", "Keep at most 20."],
   [
@@ -504,8 +536,8 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
   ],
   [
     "a function has the name of a check",
-    { functions: "{ web-check = {} }" },
-    "functions.web-check",
+    { functions: "{ web-svc-check = {} }" },
+    "functions.web-svc-check",
     "…-check",
   ],
   [
@@ -522,7 +554,7 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
   ],
   [
     "a service has the name of the load balancer",
-    { services: "{ load-balancer = { port = 1 } }" },
+    { services: "{ load-balancer = { port = 8080 } }" },
     "services.load-balancer",
     "Slipway's own",
   ],
@@ -534,14 +566,14 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
   ],
   [
     "a service has the name of a function's releases",
-    { services: "{ hello-function = { port = 1 } }" },
-    "services.hello-function",
+    { services: "{ hello-fn = { port = 8080 } }" },
+    "services.hello-fn",
     "The function hello has things in AWS of the same name",
   ],
   [
     "a service has the name of another's check",
-    { services: '{ x = { port = 1, paths = ["/1"] }, x-service-check = { port = 1, paths = ["/2"] } }' },
-    "services.x-service-check",
+    { services: '{ x = { port = 8080, paths = ["/1"] }, x-svc-check = { port = 8080, paths = ["/2"] } }' },
+    "services.x-svc-check",
     "The service x has things in AWS of the same name",
   ],
   [
@@ -623,11 +655,16 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "services.web.variables.A",
     "literal",
   ],
-  ["a key is given twice", { services: "{ web = { port = 1, port = 2 } }" }, "services.web.port", "twice"],
-  ["a key is __proto__", { services: "{ __proto__ = { port = 1 } }" }, "services.__proto__", "reserved"],
+  [
+    "a key is given twice",
+    { services: "{ web = { port = 8080, port = 8081 } }" },
+    "services.web.port",
+    "twice",
+  ],
+  ["a key is __proto__", { services: "{ __proto__ = { port = 8080 } }" }, "services.__proto__", "reserved"],
   [
     "a key is constructor",
-    { services: "{ constructor = { port = 1 } }" },
+    { services: "{ constructor = { port = 8080 } }" },
     "services.constructor",
     "reserved",
   ],

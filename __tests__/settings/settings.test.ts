@@ -205,7 +205,7 @@ describe("fills in the defaults", () => {
   test("of the paths of what has hosts, beside a service without", async () => {
     const { services } = await read(
       hcl({
-        services: '{ a = { port = 1, paths = ["/*"] }, b = { port = 1, hosts = ["b.example.com"] } }',
+        services: '{ a = { port = 1024, paths = ["/*"] }, b = { port = 1024, hosts = ["b.example.com"] } }',
       }),
     );
     expect(services.b).toMatchObject({ hosts: ["b.example.com"], paths: ["/*"] });
@@ -250,6 +250,35 @@ test("reads references to secrets, and joins an environment's to the service's",
     PASSWORD: { kind: "secretsmanager", name: "hello/db", field: "password" },
     KEY: { kind: "ssm", name: "/hello/key" },
   });
+});
+
+test.each([
+  ["in the region of the images", 'region = "eu-west-1"', {}],
+  ["in another region, for functions alone", 'region = "us-east-1"', { services: "" }],
+])("takes an environment with nothing but endpoints %s", async (_, region, changes) => {
+  const { environments } = await read(hcl({ environments: dev(`nat = "none", ${region}`), ...changes }));
+  expect(environments.dev!.nat).toBe("none");
+});
+
+test("takes checks that take as long as what runs them has", async () => {
+  const minute = '{ path = "/", within_ms = 60000 }';
+  const { services } = await read(hcl({ services: web(`checks = [${minute}, ${minute}]`) }));
+  expect(services.web!.checks).toHaveLength(2);
+});
+
+test("takes names that are near those of releases", async () => {
+  const { services, functions } = await read(
+    hcl({
+      services: '{ hello-function = { port = 8080, paths = ["/1"] }, x = { port = 8080, paths = ["/2"] } }',
+      functions: "{ hello = {}, x-fn = {} }",
+    }),
+  );
+  expect([...Object.keys(services), ...Object.keys(functions)]).toEqual([
+    "hello-function",
+    "x",
+    "hello",
+    "x-fn",
+  ]);
 });
 
 test("takes hosts one label below the domain, each environment its own", async () => {

@@ -31,8 +31,6 @@ const target: z.ZodType<CheckTarget> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("function"), name, alias: name }),
 ]);
 
-/** What is checked: a service behind its load balancer, or a function. */
-
 const variables = z.object({
   CHECKS: jsonText.pipe(z.array(check)),
   TARGET: jsonText.pipe(target),

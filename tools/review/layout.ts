@@ -51,6 +51,7 @@ export function layOut(review: Review): Layout {
     section("Destroys", collect(plans, destroys)),
     section("Widens access", collect(plans, widens)),
     section("Takes traffic from releases", collect(plans, undoes)),
+    section("Reaches what serves before its release", collect(plans, precedes)),
     section("Drifted", collect(plans, drifts)),
     section("Checks", collect(plans, checks)),
     section("Outputs", collect(plans, outputs)),
@@ -234,6 +235,26 @@ function undoes(plan: PlanReview): Item[] {
       ],
       body: { attributes: resource.attributes },
       group: "traffic",
+      names: [resource.address],
+      rank: MUST,
+    }));
+}
+
+/** By type, what the version that serves meets with the apply. */
+const PRECEDES: Readonly<Record<string, string>> = {
+  aws_lb_target_group:
+    " asks for the new path as soon as it is applied, and the version that serves may not know it: then it counts as unwell. First release a version that answers both, then change health_path",
+  aws_iam_role_policy:
+    " takes a secret as soon as it is applied, and the version that serves may need it: then no new task of it starts until the release that follows has ended. First release a version that does without it, then take it out",
+};
+
+function precedes(plan: PlanReview): Item[] {
+  return plan.resources
+    .filter(({ release }) => release === "early")
+    .map((resource) => ({
+      head: [...named(resource), PRECEDES[resource.type] ?? ""],
+      body: { attributes: resource.attributes },
+      group: "early",
       names: [resource.address],
       rank: MUST,
     }));

@@ -1,13 +1,17 @@
+import { Effort, overlap } from "./access/patterns";
+import { compareStatements, isPolicy, readPolicy } from "./access/policy";
 import type { AttributeChange } from "./attributes";
 import { type Kind, kindOf } from "./kind";
 import { get, isObject, maskOf } from "./masks";
 import type { Json, ResourceChange } from "./plan";
+import { parseDocument } from "./secrets";
 
 /**
  * What a change has to do with releases. `awaited`: users get it with the release that follows. `undone`: the apply
- * itself moves traffic, away from what a release gave it to.
+ * itself moves traffic, away from what a release gave it to. `early`: the version that serves meets it with the apply,
+ * though it was made for the version that the release brings.
  */
-export type ReleaseEffect = "awaited" | "undone";
+export type ReleaseEffect = "awaited" | "undone" | "early";
 
 /** What leads users to a version. */
 const TRAFFIC: Readonly<Record<string, readonly string[]>> = {
@@ -53,12 +57,21 @@ const KEPT_BY_VERSIONS = new Set([
   "vpc_config",
 ]);
 
+/** Where the load balancer asks whether a task is well. */
+const HEALTH_PATH = /^health_check(\[\d+\])?\.path$/;
+
+/** By what ECS, in the role that starts a service's tasks, reads their secrets. */
+const READS_SECRETS = ["secretsmanager:getsecretvalue", "ssm:getparameters"];
+const EXECUTION_ROLE = /-execution$/;
+
 /** Knows which of a plan's resources CodeDeploy releases: none, where the plan has no deployment group. */
 export class Releases {
   private readonly isReleasing: boolean;
   /** Names and ARNs of functions that an alias leads to, and whether that alias leads elsewhere after the apply. */
   private readonly aliased = new Map<Json, boolean>();
   private readonly movesServices: boolean;
+  /** One for all: what many policies take together is bounded, too. */
+  private readonly effort = new Effort();
 
   constructor(resources: readonly ResourceChange[]) {
     this.isReleasing = resources.some(
@@ -82,6 +95,9 @@ export class Releases {
     const { type } = resource;
     const changed = attributes.map(({ path }) => topOf(path));
     if (changed.some((attribute) => TRAFFIC[type]?.includes(attribute))) return "undone";
+    if (type === "aws_lb_target_group" && attributes.some(({ path }) => HEALTH_PATH.test(path)))
+      return "early";
+    if (type === "aws_iam_role_policy" && losesSecrets(resource, this.effort)) return "early";
     if (type === "aws_ecs_task_definition" && !this.movesServices) return "awaited";
     const isKept = type === "aws_lambda_function" && changed.some((one) => KEPT_BY_VERSIONS.has(one));
     return isKept && this.aliasOf(resource) === "stays" ? "awaited" : undefined;
@@ -108,6 +124,27 @@ export const topOf = (path: string) => /^[^.[ ]*/.exec(path)![0];
 
 function valuesOf({ change }: ResourceChange, key: string): Json[] {
   return [change.before, change.after].flatMap((side) => (isObject(side) ? (get(side, key) ?? []) : []));
+}
+
+/** Whether the tasks that an execution role starts get a secret no more. */
+function losesSecrets({ change: { before, after } }: ResourceChange, effort: Effort): boolean {
+  const [old, now] = [before, after].map(statementsOf);
+  if (!old || !now) return false;
+  return compareStatements(old, now, effort).some(
+    ({ direction, actions }) =>
+      direction === "narrows" &&
+      actions.of.some((action) =>
+        READS_SECRETS.some((read) => overlap(action.toLowerCase(), read, { effort })),
+      ),
+  );
+}
+
+/** What an execution role's policy says, if it is one that can be read. */
+function statementsOf(side: Json) {
+  if (!isObject(side) || !EXECUTION_ROLE.test(String(get(side, "role")))) return undefined;
+  const text = get(side, "policy");
+  const document = typeof text === "string" ? parseDocument(text) : undefined;
+  return isPolicy(document) ? readPolicy(document) : undefined;
 }
 
 /** Whether an attribute of what there is has another value after the apply, or one that is not known. */

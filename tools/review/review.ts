@@ -182,7 +182,7 @@ class PlanReader {
     for (const { kind } of [...all, ...deferred])
       if (KIND_RISK[kind]) for (const risk of KIND_RISK[kind]) risks.add(risk);
     for (const { direction, risk } of access) if (direction !== "narrows") risks.add(risk);
-    if (all.some(({ release }) => release === "undone")) risks.add("release");
+    if (all.some(({ release }) => release === "undone" || release === "early")) risks.add("release");
     if (drift.told.some(({ resource }) => resource.kind !== "no-op")) risks.add("drift");
     if (checks.some(({ status }) => status !== "unknown")) risks.add("check");
     if (

@@ -140,6 +140,92 @@ Takes traffic from releases (1)
   });
 });
 
+describe("tells as a risk what reaches the version that serves before its release", () => {
+  const checked = (path: string, more: object = {}) => ({ health_check: [{ path, interval: 15, ...more }] });
+  const health = change("aws_lb_target_group", checked("/health"), checked("/up"));
+  const policy = (...statements: object[]) =>
+    JSON.stringify({ Version: "2012-10-17", Statement: statements });
+  const allow = (Action: string | string[], ...Resource: string[]) => ({ Effect: "Allow", Action, Resource });
+  const logs = allow("logs:PutLogEvents", "arn:logs");
+  const [secret, parameter] = [
+    allow("secretsmanager:GetSecretValue", "arn:db"),
+    allow("ssm:GetParameters", "arn:key"),
+  ];
+  const grants = (before: object[], after: object[], role = "hello-dev-web-execution") =>
+    change("aws_iam_role_policy", { role, policy: policy(...before) }, { role, policy: policy(...after) });
+  const risksOf = (...changes: unknown[]) => planReviewOf([group, ...changes]).risks;
+
+  test("by the path that its health is asked at", () => {
+    expect(risksOf(health)).toEqual(["release"]);
+    expect(textOf([group, health])).toContain(`\
+Reaches what serves before its release (1)
+  aws_lb_target_group.it asks for the new path as soon as it is applied, and the version that serves may not know it: then it counts as unwell. First release a version that answers both, then change health_path
+      - health_check[0].path = "/health"
+      + health_check[0].path = "/up"
+`);
+  });
+
+  test("and not by what else is asked of its health", () => {
+    expect(
+      risksOf(change("aws_lb_target_group", checked("/health"), checked("/health", { interval: 30 }))),
+    ).toEqual([]);
+  });
+
+  test("by a secret that its tasks may not read any more", () => {
+    const changed = grants([logs, secret, parameter], [logs, parameter]);
+    expect(risksOf(changed)).toEqual(["release"]);
+    expect(textOf([group, changed])).toContain(
+      "aws_iam_role_policy.it takes a secret as soon as it is applied, and the version that serves may need it: then no new task of it starts until the release that follows has ended. First release a version that does without it, then take it out\n",
+    );
+  });
+
+  test.each<[string, object[], object[]]>([
+    ["a parameter", [logs, parameter], [logs]],
+    [
+      "one of two",
+      [allow("secretsmanager:GetSecretValue", "arn:a", "arn:b")],
+      [allow("secretsmanager:GetSecretValue", "arn:a")],
+    ],
+    ["one for another", [secret], [allow("secretsmanager:GetSecretValue", "arn:other")]],
+    [
+      "one that it still may do other things with",
+      [allow(["secretsmanager:GetSecretValue", "x:Y"], "arn:db")],
+      [allow("x:Y", "arn:db")],
+    ],
+    ["what a pattern of actions allowed", [allow("secretsmanager:Get*", "arn:db")], [logs]],
+    ["one that is denied", [secret], [secret, { ...secret, Effect: "Deny" }]],
+  ])("by losing %s", (_, before, after) => {
+    expect(risksOf(grants(before, after))).toContain("release");
+  });
+
+  test("and not by a secret that another statement still allows", () => {
+    const both = allow("secretsmanager:GetSecretValue", "arn:db", "arn:key");
+    expect(risksOf(grants([secret, logs], [logs, both]))).not.toContain("release");
+  });
+
+  test("and not by what else an execution role loses, or another role", () => {
+    expect(risksOf(grants([logs, secret], [secret]))).toEqual([]);
+    expect(risksOf(grants([logs, secret], [logs], "hello-dev-web-task"))).toEqual([]);
+  });
+
+  test("and not where the service goes with it", () => {
+    const role = "hello-dev-web-execution";
+    const gone = [
+      change("aws_iam_role", { name: role }, null),
+      change("aws_iam_role_policy", { role, policy: policy(secret) }, null),
+    ];
+    expect(risksOf(...gone)).toEqual(["delete"]);
+  });
+
+  test("and not where nothing is released by CodeDeploy", () => {
+    expect(planReviewOf([health, grants([logs, secret], [logs])]).risks).toEqual([]);
+  });
+
+  test("and has it in JSON", () => {
+    expect(planReviewOf([group, health]).resources).toMatchObject([{ release: "early" }]);
+  });
+});
+
 describe("what a release has changed is no drift", () => {
   const configuration = {
     configuration: {
