@@ -5,7 +5,7 @@ import { runCommand, UserError } from "../project";
 import { releaseClients } from "../release/clients";
 import type { Context } from "../release/context";
 import { ReleasableFunction } from "../release/function";
-import { readBundle, readImages, readReleases } from "../release/inputs";
+import { readBundle, readCommit, readImages, readReleases } from "../release/inputs";
 import { ReleaseRecord } from "../release/record";
 import { bringBack, release } from "../release/release";
 import { ReleasableService } from "../release/service";
@@ -17,8 +17,8 @@ const SECONDS = 5;
 
 /**
  * `npm run release -- ENVIRONMENT [FOLDER]`: releases the images that IMAGE_<SERVICE> name, and the functions as they are
- * synthesized, by CodeDeploy; leaves in the folder what it did. `npm run release -- ENVIRONMENT --back FOLDER`: brings
- * back what was before that.
+ * synthesized, by CodeDeploy; leaves in the folder what it did, and on the versions the commit that COMMIT names.
+ * `npm run release -- ENVIRONMENT --back FOLDER`: brings back what was before that.
  */
 runCommand(async () => {
   const { name, folder, isBack } = argumentsOf(process.argv.slice(2));
@@ -35,6 +35,7 @@ runCommand(async () => {
   const context: Context = {
     environment: name,
     region: environment.region,
+    commit: isBack ? undefined : readCommit(process.env),
     role: releaseRoleArn(settings, environment),
     clients: await releaseClients(settings, environment),
     tell: (line) => console.log(line),
@@ -53,7 +54,14 @@ runCommand(async () => {
     await bringBack(subjects, earlier, context);
     console.log(`${name} is as it was before the release.`);
   } else {
-    await release(subjects, ReleaseRecord.begin(folder, name), context);
+    const record = ReleaseRecord.begin(folder, name);
+    await release(subjects, record, context).catch((error) => {
+      // A build that fails passes no folder on: its log is all that is left of it.
+      console.log(
+        `What this release leaves is in ${folder}/releases.json. To bring it back from elsewhere, save the next line as FOLDER/releases.json: npm run release -- ${name} --back FOLDER\n${record.line}`,
+      );
+      throw error;
+    });
     console.log(`${name} is released.`);
   }
   return 0;

@@ -7,6 +7,8 @@ import type { Clients } from "./clients";
 export interface Context {
   readonly environment: string;
   readonly region: string;
+  /** What is released was made of it: 40 hexadecimal digits; none where nobody told. */
+  readonly commit?: string;
   /** ARN of the role that the clients have. */
   readonly role: string;
   readonly clients: Clients;

@@ -4,6 +4,7 @@ import { DescribeAlarmsCommand } from "@aws-sdk/client-cloudwatch";
 import { FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import {
   BatchGetDeploymentTargetsCommand,
+  ContinueDeploymentCommand,
   CreateDeploymentCommand,
   type CreateDeploymentCommandInput,
   type DeploymentInfo,
@@ -15,6 +16,7 @@ import {
   ListDeploymentTargetsCommand,
   StopDeploymentCommand,
 } from "@aws-sdk/client-codedeploy";
+import { GetFunctionConfigurationCommand, InvokeCommand } from "@aws-sdk/client-lambda";
 import { shortened, visible } from "../../shared/visible";
 import { UserError } from "../project";
 import { type Context, until, wordsOf } from "./context";
@@ -23,8 +25,15 @@ import type { Releasable } from "./releasable";
 const RUNNING: readonly DeploymentStatus[] = ["Created", "Queued", "InProgress", "Baking", "Ready"];
 const isRunning = ({ status }: DeploymentInfo) => RUNNING.includes(status!);
 
-/** At five seconds each: another deployment is waited for an hour, a rollback half of one. */
-const QUESTIONS = { otherDeployment: 720, rollback: 360, rollbackBegins: 6, stop: 12, logs: 3 } as const;
+/** At five seconds each: another deployment is waited for an hour, a rollback half of one, a check function five minutes. */
+const QUESTIONS = {
+  otherDeployment: 720,
+  rollback: 360,
+  rollbackBegins: 6,
+  stop: 12,
+  logs: 3,
+  checkWakes: 60,
+} as const;
 
 /** Of a hook's log. */
 const LOG = { lines: 15, pages: 20, characters: 500 } as const;
@@ -98,6 +107,31 @@ export class Deployments {
     });
   }
 
+  /**
+   * Wakes the check function: Lambda takes the network from one that was idle for weeks, and the first call fails, which
+   * would be a hook's.
+   *
+   * @throws UserError where it does not wake
+   */
+  async wakeCheck({ name, group: { check } }: Releasable): Promise<void> {
+    const { clients, tell } = this.context;
+    const stateOf = async () => {
+      const { State } = await clients.lambda.send(
+        new GetFunctionConfigurationCommand({ FunctionName: check }),
+      );
+      return State;
+    };
+    const state = await stateOf();
+    if (state !== "Inactive" && state !== "Pending") return;
+    tell(`${name}: wakes ${check}, which is ${state.toLowerCase()} in Lambda; that takes minutes at most.`);
+    if (state === "Inactive") await this.call(check);
+    const limit = {
+      questions: QUESTIONS.checkWakes,
+      what: `The check function ${check} did not become active`,
+    };
+    await until(this.context, limit, async () => ((await stateOf()) === "Active" ? true : undefined));
+  }
+
   /** @returns its id */
   async create(
     { group }: Releasable,
@@ -151,6 +185,21 @@ export class Deployments {
       await sleep(every, undefined, {
         signal: questionsSinceStop === undefined ? interrupted : undefined,
       }).catch(() => {});
+    }
+  }
+
+  /** Ends the time for which the old tasks are kept. A failure is told, for that time ends by itself. */
+  async endWait({ name }: Releasable, id: string): Promise<void> {
+    const { clients, tell } = this.context;
+    try {
+      await clients.codedeploy.send(
+        new ContinueDeploymentCommand({ deploymentId: id, deploymentWaitType: "TERMINATION_WAIT" }),
+      );
+    } catch (error) {
+      if ((error as Error).name === "DeploymentAlreadyCompletedException") return;
+      tell(
+        `${name}: CodeDeploy keeps the tasks that have no traffic for a while yet, and the next release waits for their end: ${wordsOf(error, this.context)}`,
+      );
     }
   }
 
@@ -234,6 +283,17 @@ export class Deployments {
       if (name === "DeploymentNotStartedException" || name === "DeploymentTargetDoesNotExistException")
         return [];
       throw error;
+    }
+  }
+
+  /** Calls a function that is inactive, which wakes it and fails. */
+  private async call(name: string): Promise<void> {
+    try {
+      await this.context.clients.lambda.send(
+        new InvokeCommand({ FunctionName: name, InvocationType: "Event", Payload: "{}" }),
+      );
+    } catch (error) {
+      if (!/^Resource(Conflict|NotReady)Exception$/.test((error as Error).name)) throw error;
     }
   }
 

@@ -10,19 +10,20 @@ import {
 import type { FunctionRelease } from "../../shared/releases";
 import { UserError } from "../project";
 import { type Context, until } from "./context";
-import type { Change, Made, Releasable } from "./releasable";
+import type { Change, Made, Releasable, RunsAlready } from "./releasable";
 
 type Configuration = GetFunctionConfigurationCommandOutput;
 
 /** Lambda takes in new code, or a new configuration, in seconds, in a VPC in minutes; it is waited for five. */
 const QUESTIONS = 60;
 
-/** What Lambda keeps beside what somebody configured. The code is compared by its hash. */
+/** What Lambda keeps beside what somebody configured. The code is compared by its hash; a release describes versions. */
 const OWN_TO_LAMBDA = new Set([
   "$metadata",
   "CodeSha256",
   "CodeSize",
   "ConfigSha256",
+  "Description",
   "FunctionArn",
   "LastModified",
   "LastUpdateStatus",
@@ -63,13 +64,13 @@ export class ReleasableFunction implements Releasable {
     return FunctionVersion!;
   }
 
-  async make(running: string): Promise<Made | undefined> {
+  async make(running: string): Promise<Made | RunsAlready> {
     const { lambda } = this.context.clients;
     const FunctionName = this.group.function;
     const runs = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName, Qualifier: running }));
     // The environment may have been deployed a moment ago.
     const newest = await this.settled();
-    if (runs.CodeSha256 === this.sha256 && isConfiguredAlike(runs, newest)) return undefined;
+    if (runs.CodeSha256 === this.sha256 && isConfiguredAlike(runs, newest)) return this.already(runs);
     if (newest.CodeSha256 !== this.sha256) {
       // The revision: nobody else's change in between is lost.
       await lambda
@@ -89,13 +90,17 @@ export class ReleasableFunction implements Releasable {
         });
       await this.settled();
     }
-    // Where nothing changed since the last version, Lambda makes none and names that one.
+    // Where nothing changed since the last version, Lambda makes none and names that one, as it was described then.
     const { Version: version } = await lambda.send(
-      new PublishVersionCommand({ FunctionName, CodeSha256: this.sha256 }),
+      new PublishVersionCommand({
+        FunctionName,
+        CodeSha256: this.sha256,
+        Description: descriptionOf(running, this.context.commit),
+      }),
     );
-    if (version === running) return undefined;
+    if (version === running) return this.already(runs);
     await this.settled(version);
-    return { version: version!, files: {} };
+    return { version: version!, isFirst: false, files: {} };
   }
 
   appSpec({ before, after }: Change, { checked }: { readonly checked: boolean }): object {
@@ -112,6 +117,12 @@ export class ReleasableFunction implements Releasable {
       ],
       ...(checked && { Hooks: [{ BeforeAllowTraffic: check }, { AfterAllowTraffic: check }] }),
     };
+  }
+
+  private already({ Description = "" }: Configuration): RunsAlready {
+    const { commit } = this.context;
+    const before = /^slipway:before=(\d+) /.exec(Description)?.[1];
+    return { before: commit && before && Description === descriptionOf(before, commit) ? before : undefined };
   }
 
   /** The configuration, once Lambda has taken it in. @throws UserError where it does not */
@@ -132,6 +143,10 @@ export class ReleasableFunction implements Releasable {
     });
   }
 }
+
+/** What a version says of the release that published it. */
+const descriptionOf = (before: string, commit: string | undefined) =>
+  `slipway:before=${before}${commit ? ` slipway:commit=${commit}` : ""}`;
 
 /** Whether two versions are configured alike, as far as can be seen: without the key, Lambda hides the variables. */
 function isConfiguredAlike(one: Configuration, other: Configuration): boolean {

@@ -59,6 +59,20 @@ export function readReleases(environment: string, outputs: Readonly<Record<strin
 }
 
 /**
+ * The commit that is released, as COMMIT names it; none where that is not set.
+ *
+ * @throws UserError where it is no commit
+ */
+export function readCommit({ COMMIT: commit }: NodeJS.ProcessEnv): string | undefined {
+  if (!commit) return undefined;
+  if (!/^[0-9a-f]{40}$/.test(commit))
+    throw new UserError(
+      `COMMIT is ${JSON.stringify(commit)}: it names what is released, by 40 hexadecimal digits, as git rev-parse HEAD prints them. By hand it need not be set. Nothing was released.`,
+    );
+  return commit;
+}
+
+/**
  * The images that services are released with, by the services' names.
  *
  * @param variables where IMAGE_<SERVICE> name them

@@ -83,6 +83,11 @@ export class ReleaseRecord {
       writeFileSync(join(this.folder, name, file), `${JSON.stringify(content, undefined, 2)}\n`);
   }
 
+  /** All of it on one line: {@link read} takes it as the file's. */
+  get line(): string {
+    return JSON.stringify(this.content);
+  }
+
   private save(): void {
     mkdirSync(this.folder, { recursive: true });
     writeFileSync(join(this.folder, FILE), `${JSON.stringify(this.content, undefined, 2)}\n`);

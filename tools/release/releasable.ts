@@ -19,11 +19,10 @@ export interface Releasable {
   running(): Promise<string>;
 
   /**
-   * Makes the version that is to be released. No traffic reaches it yet.
-   *
-   * @returns none where what runs is that already
+   * Makes the version that is to be released, unless what runs is that already. No traffic reaches it yet. The version
+   * carries what it takes the place of, and the commit: a release that is done again knows them from there.
    */
-  make(running: string): Promise<Made | undefined>;
+  make(running: string): Promise<Made | RunsAlready>;
 
   /**
    * What CodeDeploy is to do.
@@ -33,8 +32,17 @@ export interface Releasable {
   appSpec(change: Change, options: { readonly checked: boolean }): object;
 }
 
+/** What runs is what was asked for. */
+export interface RunsAlready {
+  readonly version?: undefined;
+  /** What ran before, where the same commit released what runs. */
+  readonly before?: string;
+}
+
 export interface Made {
   readonly version: string;
+  /** Whether it takes the place of a placeholder. */
+  readonly isFirst: boolean;
   /** What it was made of, for the record, by the name of a file. */
   readonly files: Readonly<Record<string, object>>;
 }

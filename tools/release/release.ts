@@ -35,7 +35,7 @@ export async function release(
   const failed = `${environment} is not released: ${names(({ isReleased }) => !isReleased)} failed, as told above.`;
   const others = released.map(({ name }) => name).join(", ");
   if (!released.length) throw new UserError(`${failed} Mend the cause, and release the change anew.`);
-  const bringThemBack = `npm run release -- ${environment} --back FOLDER, with the folder that this release leaves, brings back what it can.`;
+  const bringThemBack = `npm run release -- ${environment} --back FOLDER, with the record that this release leaves, brings back what it can.`;
   if (interrupted.aborted)
     throw new UserError(`${failed} ${others} had been released before, and stays. ${bringThemBack}`);
   tell(`All or nothing: brings back what had been released beside it: ${others}.`);
@@ -70,14 +70,19 @@ async function releaseOne(subject: Releasable, record: ReleaseRecord, context: C
   await deployments.waitUntilIdle(subject);
   const before = await subject.running();
   const made = await subject.make(before);
-  if (!made) {
-    tell(`${name}: runs it already (${before}); nothing is released.`);
-    record.note(subject, { before, after: before, done: "runs already" });
+  if (made.version === undefined) {
+    noteWhatRuns(subject, { before: made.before, after: before }, record, context);
     return true;
   }
   const change: Change = { before, after: made.version };
   const appSpec = subject.appSpec(change, { checked: true });
   record.keep(subject, { ...made.files, "appspec.json": appSpec });
+
+  await deployments.wakeCheck(subject);
+  if (made.isFirst)
+    tell(
+      `${name}: its users have the placeholder. All traffic moves at once, so that nobody gets it any longer than needed.`,
+    );
 
   // An alarm that the old version set off must not keep away the version that mends it.
   const alarms = await deployments.alarmsOf(subject);
@@ -89,6 +94,7 @@ async function releaseOne(subject: Releasable, record: ReleaseRecord, context: C
   if (context.interrupted.aborted) throw new UserError("It was interrupted before its traffic moved.");
   const deployment = await deployments.create(subject, appSpec, {
     description: `Releases ${made.version}`.slice(0, 256),
+    ...(made.isFirst && { deploymentConfigName: subject.atOnce }),
     ...(alarms.length && {
       overrideAlarmConfiguration: { enabled: others.length > 0, alarms: others.map((name) => ({ name })) },
     }),
@@ -113,6 +119,25 @@ async function releaseOne(subject: Releasable, record: ReleaseRecord, context: C
   return false;
 }
 
+/** What is to be released runs: the same commit may have released it, in a release that did not see its end. */
+function noteWhatRuns(
+  subject: Releasable,
+  { before, after }: Partial<Change> & Pick<Change, "after">,
+  record: ReleaseRecord,
+  { tell }: Context,
+): void {
+  const { name } = subject;
+  if (before) {
+    tell(
+      `${name}: runs it already (${after}), released by the same commit; nothing is released. Before that it ran ${before}.`,
+    );
+    record.note(subject, { before, after, done: "released" });
+  } else {
+    tell(`${name}: runs it already (${after}); nothing is released.`);
+    record.note(subject, { before: after, after, done: "runs already" });
+  }
+}
+
 /** What runs after a release failed, in lines for people. */
 async function whatBecame(
   subject: Releasable,
@@ -127,7 +152,7 @@ async function whatBecame(
   const by = rollback ? ` (rollback ${rollback.deploymentId}: ${rollback.status})` : "";
   if (running !== before)
     return [
-      `It was NOT brought back: ${running} runs${by}. Bring it back: npm run release -- ${context.environment} --back FOLDER, with the folder that this release leaves.`,
+      `It was NOT brought back: ${running} runs${by}. Bring it back: npm run release -- ${context.environment} --back FOLDER, with the record that this release leaves.`,
     ];
   record.note(subject, { done: "failed" });
   return [`Its users have ${before}, as before${by}. Mend the cause, and release the change anew.`];
@@ -178,6 +203,8 @@ async function bringOneBack(subject: Releasable, record: ReleaseRecord, context:
       tell([`${name}: did not go back.`, ...reasons].join(`\n${name}:   `));
       return false;
     }
+    if (subject.kind === "service" && info.instanceTerminationWaitTimeStarted)
+      await deployments.endWait(subject, deployment);
     record.note(subject, { done: "brought back" });
     tell(`${name}: is back at ${before}.`);
     return true;

@@ -8,10 +8,16 @@ import {
 import type { ServiceRelease } from "../../shared/releases";
 import { UserError } from "../project";
 import type { Context } from "./context";
-import type { Change, Made, Releasable } from "./releasable";
+import type { Change, Made, Releasable, RunsAlready } from "./releasable";
 
-/** A tag of task definitions: the hash of all that was asked for. */
-const HASH_TAG = "slipway:release";
+/** Tags of the task definitions that releases register. Those of Terraform, with the placeholder, have none. */
+const TAGS = {
+  /** The hash of all that was asked for. */
+  hash: "slipway:release",
+  /** ARN of what ran before. */
+  before: "slipway:before",
+  commit: "slipway:commit",
+} as const;
 
 interface Tagged {
   readonly tags?: readonly { readonly key?: string; readonly value?: string }[];
@@ -44,22 +50,34 @@ export class ReleasableService implements Releasable {
     return primary?.taskDefinition ?? found.taskDefinition!;
   }
 
-  async make(running: string): Promise<Made | undefined> {
-    const { ecs } = this.context.clients;
+  async make(running: string): Promise<Made | RunsAlready> {
+    const { commit, clients } = this.context;
+    const { ecs } = clients;
     const wanted = this.wanted();
     const hash = createHash("sha256").update(canonical(wanted)).digest("hex");
     const { tags = [] } = await ecs.send(
       new DescribeTaskDefinitionCommand({ taskDefinition: running, include: ["TAGS"] }),
     );
-    if (tags.some(({ key, value }) => key === HASH_TAG && value === hash)) return undefined;
+    const tag = (name: string) => tags.find(({ key }) => key === name)?.value;
+    if (tag(TAGS.hash) === hash)
+      return { before: commit && tag(TAGS.commit) === commit ? tag(TAGS.before) : undefined };
     const { tags: own = [] } = this.group.taskDefinition as Tagged;
     const { taskDefinition } = await ecs.send(
       new RegisterTaskDefinitionCommand({
         ...wanted,
-        tags: [...own, { key: HASH_TAG, value: hash }],
+        tags: [
+          ...own,
+          { key: TAGS.hash, value: hash },
+          { key: TAGS.before, value: running },
+          ...(commit ? [{ key: TAGS.commit, value: commit }] : []),
+        ],
       }),
     );
-    return { version: taskDefinition!.taskDefinitionArn!, files: { "taskdef.json": wanted } };
+    return {
+      version: taskDefinition!.taskDefinitionArn!,
+      isFirst: tag(TAGS.hash) === undefined,
+      files: { "taskdef.json": wanted },
+    };
   }
 
   appSpec({ after }: Change, { checked }: { readonly checked: boolean }): object {

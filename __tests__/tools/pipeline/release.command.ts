@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { temporaryProject } from "../../support/project";
 import { ROOT } from "../../support/settings";
 import { bad, FakeAws, OLD_TASK, ROLE_KEY } from "../release/fake-aws";
-import { HELLO, IMAGE, NEW_CODE, WEB } from "../release/support";
+import { COMMIT, HELLO, IMAGE, NEW_CODE, WEB } from "../release/support";
 
 const ROLE = "arn:aws:iam::222222222222:role/hello-dev-release";
 const NEW_TASK = OLD_TASK.replace(/1$/, "2");
@@ -74,8 +74,9 @@ const asked = (operation: string, times: number) =>
 const changes = () => aws.calls.filter(({ operation }) => !/^(Assume|Get|List|Describe)/.test(operation));
 
 test("releases all with the environment's role in its region, and brings all back", async () => {
-  const { exitCode, stdout, stderr } = await run(["dev"]);
+  const { exitCode, stdout, stderr } = await run(["dev"], { COMMIT });
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(aws.taskDefinitions.get(NEW_TASK)!.tags).toContainEqual({ key: "slipway:commit", value: COMMIT });
   expect(stdout).toMatch(/web: AllowTraffic 10 %[\s\S]*dev is released\.$/);
   expect([aws.service, aws.alias]).toEqual([NEW_TASK, "2"]);
   const [assume, ...others] = aws.calls;
@@ -100,7 +101,12 @@ test("fails with words for people where a release fails, and leaves its record i
   });
   expect(stdout).toContain("the new version did not become healthy (HEALTH_CONSTRAINTS: no task)");
   expect([aws.service, aws.alias]).toEqual([OLD_TASK, "1"]);
-  expect(JSON.parse(readFileSync(join(cwd, "out/releases.json"), "utf8")).services.web.done).toBe("failed");
+  const record = JSON.parse(readFileSync(join(cwd, "out/releases.json"), "utf8"));
+  expect(record.services.web.done).toBe("failed");
+  // A build that fails passes no folder on.
+  const [said, line] = stdout.split("\n").slice(-2);
+  expect(said).toMatch(/releases\.json.*npm run release -- dev --back FOLDER/);
+  expect(JSON.parse(line!)).toEqual(record);
 });
 
 test.each(["SIGTERM", "SIGINT"] as const)("stops what is on its way when it gets %s", async (signal) => {
@@ -148,6 +154,10 @@ describe("fails with words for people, and changes nothing, when", () => {
 
   test("an image is no digest of the service's own repository", async () => {
     expect(await failure(["dev"], { IMAGE_WEB: IMAGE.replace(/@.*/, ":latest") })).toMatch(/^IMAGE_WEB is "/);
+  });
+
+  test("the commit is none", async () => {
+    expect(await failure(["dev"], { COMMIT: "main" })).toMatch(/^COMMIT is "main"/);
   });
 
   test("the environment was deployed before there were releases", async () => {

@@ -27,6 +27,7 @@ interface Deployment {
 interface Version {
   readonly sha256: string;
   readonly memory: number;
+  readonly description?: string;
 }
 
 export interface Call {
@@ -86,6 +87,8 @@ export class FakeAws extends FakeServer {
   /** What Lambda says of a change, one answer after the other; then Successful. */
   updates: string[] = [];
   hidesVariables = false;
+  /** What Lambda says of the check functions, one answer after the other; then Active. */
+  checkStates: string[] = [];
 
   /** The input of each call of an operation. */
   asked(operation: string): Call["input"][] {
@@ -149,15 +152,22 @@ export class FakeAws extends FakeServer {
       case "GetAlias":
         return { FunctionVersion: this.alias };
       case "GetFunctionConfiguration":
-        return this.configuration(input.Qualifier ?? "$LATEST");
+        return input.FunctionName.endsWith("-check")
+          ? { FunctionName: input.FunctionName, State: this.checkStates.shift() ?? "Active" }
+          : this.configuration(input.Qualifier ?? "$LATEST");
       case "UpdateFunctionCode":
         this.versions[0] = { ...this.versions[0], sha256: sha256(Buffer.from(input.ZipFile, "base64")) };
         return this.configuration("$LATEST");
       case "PublishVersion": {
         const [latest] = this.versions;
-        if (JSON.stringify(latest) !== JSON.stringify(this.versions.at(-1))) this.versions.push(latest);
+        const { description, ...published } = this.versions.at(-1)!;
+        if (JSON.stringify(latest) !== JSON.stringify(published))
+          this.versions.push({ ...latest, description: input.Description });
         return { Version: String(this.versions.length - 1) };
       }
+      case "Invoke":
+      case "ContinueDeployment":
+        return {};
       case "DescribeAlarms":
         return {
           MetricAlarms: input.AlarmNames.map((name: string) => ({
@@ -214,6 +224,7 @@ export class FakeAws extends FakeServer {
     return {
       FunctionName: "hello-dev-hello",
       Version: qualifier,
+      Description: version.description ?? "hello of hello-dev",
       CodeSha256: version.sha256,
       MemorySize: version.memory,
       RevisionId: `revision of ${qualifier}`,
@@ -289,11 +300,18 @@ function operationOf({ headers, url = "", method }: IncomingMessage, body: strin
     "GET configuration": "GetFunctionConfiguration",
     "PUT code": "UpdateFunctionCode",
     "POST versions": "PublishVersion",
+    "POST invocations": "Invoke",
   };
   const qualifier = searchParams.get("Qualifier");
+  const type = headers["x-amz-invocation-type"];
   return {
     operation: operations[`${method} ${part}`]!,
-    input: { FunctionName: name, ...(qualifier && { Qualifier: qualifier }), ...(body && JSON.parse(body)) },
+    input: {
+      FunctionName: name,
+      ...(qualifier && { Qualifier: qualifier }),
+      ...(type && { InvocationType: type }),
+      ...(body && JSON.parse(body)),
+    },
   };
 }
 

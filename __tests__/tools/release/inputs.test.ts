@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Settings } from "../../../settings";
-import { readBundle, readImages, readReleases } from "../../../tools/release/inputs";
+import { readBundle, readCommit, readImages, readReleases } from "../../../tools/release/inputs";
 import { ReleaseRecord } from "../../../tools/release/record";
 import { exampleSettings } from "../../support/settings";
-import { HELLO, IMAGE, WEB } from "./support";
+import { COMMIT, HELLO, IMAGE, WEB } from "./support";
 
 const RELEASES = { cluster: "hello-dev", services: { web: WEB }, functions: { hello: HELLO } };
 
@@ -31,6 +31,25 @@ describe("the stack's output", () => {
     expect(() => readReleases("dev", { releases })).toThrow(
       /not as this version of the project reads it.*npx cdktf deploy dev/,
     );
+  });
+});
+
+describe("the commit", () => {
+  test.each([
+    ["set", { COMMIT }, COMMIT],
+    ["not set", {}, undefined],
+    ["empty", { COMMIT: "" }, undefined],
+  ])("is known where it is %s", (_, variables, commit) => {
+    expect(readCommit(variables)).toBe(commit);
+  });
+
+  test.each([
+    "main",
+    COMMIT.slice(1),
+    COMMIT.toUpperCase(),
+    `${COMMIT}\n`,
+  ])("is refused where it is %j", (commit) => {
+    expect(() => readCommit({ COMMIT: commit })).toThrow(/^COMMIT is ".*40 hexadecimal digits/);
   });
 });
 

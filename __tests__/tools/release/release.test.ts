@@ -7,7 +7,7 @@ import type { Releasable } from "../../../tools/release/releasable";
 import { bringBack, release } from "../../../tools/release/release";
 import { ReleasableService } from "../../../tools/release/service";
 import { bad, FakeAws, GOOD, OLD_CODE, OLD_TASK } from "./fake-aws";
-import { contextOf, HELLO, IMAGE, NEW_CODE, WEB } from "./support";
+import { COMMIT, contextOf, HELLO, IMAGE, NEW_CODE, WEB } from "./support";
 
 const NEW_TASK = OLD_TASK.replace(/1$/, "2");
 
@@ -30,6 +30,14 @@ const releases = (...subjects: Releasable[]) =>
   release(subjects, ReleaseRecord.begin(folder, "dev"), bed.context);
 const goesBack = (...subjects: Releasable[]) =>
   bringBack(subjects, ReleaseRecord.read(folder, "dev"), bed.context);
+/** The same, released by another commit. */
+const ofAnotherCommit = (commit?: string) => {
+  const context = { ...bed.context, commit };
+  return {
+    web: new ReleasableService("web", WEB, "hello-dev", IMAGE, context),
+    hello: new ReleasableFunction("hello", HELLO, NEW_CODE, context),
+  };
+};
 const left = (file: string) => JSON.parse(readFileSync(join(folder, file), "utf8"));
 const told = () => bed.told.join("\n");
 
@@ -48,6 +56,8 @@ describe("a service", () => {
     expect(tags).toEqual([
       { key: "project", value: "hello" },
       { key: "slipway:release", value: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      { key: "slipway:before", value: OLD_TASK },
+      { key: "slipway:commit", value: COMMIT },
     ]);
     expect(aws.appSpecs).toEqual([
       {
@@ -83,6 +93,7 @@ describe("a service", () => {
   test("tells each event and each share of the traffic once", async () => {
     await releases(web);
     expect(bed.told).toEqual([
+      "web: its users have the placeholder. All traffic moves at once, so that nobody gets it any longer than needed.",
       `web: releases ${NEW_TASK}, deployment d-1`,
       "web: Install begins",
       "web: Install succeeded",
@@ -94,8 +105,18 @@ describe("a service", () => {
     ]);
   });
 
-  test("is not released again when it runs it already, however its settings are ordered", async () => {
+  test("is released at once where its users get the placeholder, and as its group says from then on", async () => {
     await releases(web);
+    const taskDefinition = { ...WEB.taskDefinition, cpu: "512" };
+    await releases(new ReleasableService("web", { ...WEB, taskDefinition }, "hello-dev", IMAGE, bed.context));
+    expect(aws.asked("CreateDeployment").map(({ deploymentConfigName }) => deploymentConfigName)).toEqual([
+      "CodeDeployDefault.ECSAllAtOnce",
+      undefined,
+    ]);
+  });
+
+  test("is not released again when it runs it already, however its settings are ordered", async () => {
+    await releases(ofAnotherCommit().web);
     const { family, containerDefinitions, ...others } = WEB.taskDefinition;
     const taskDefinition = { containerDefinitions, ...others, family };
     await releases(new ReleasableService("web", { ...WEB, taskDefinition }, "hello-dev", IMAGE, bed.context));
@@ -145,7 +166,12 @@ describe("a function", () => {
         RevisionId: "revision of $LATEST",
       },
     ]);
-    expect(aws.asked("PublishVersion")).toMatchObject([{ CodeSha256: aws.versions[2]!.sha256 }]);
+    expect(aws.asked("PublishVersion")).toMatchObject([
+      {
+        CodeSha256: aws.versions[2]!.sha256,
+        Description: `slipway:before=1 slipway:commit=${COMMIT}`,
+      },
+    ]);
     expect(aws.appSpecs).toEqual([
       {
         version: 0,
@@ -193,6 +219,7 @@ describe("a function", () => {
   test("is not released again when its alias has the code and the configuration", async () => {
     await releases(new ReleasableFunction("hello", HELLO, OLD_CODE, bed.context));
     expect(bed.told).toEqual(["hello: runs it already (1); nothing is released."]);
+    expect(left("releases.json").functions.hello.done).toBe("runs already");
     for (const change of ["UpdateFunctionCode", "PublishVersion", "CreateDeployment"])
       expect(aws.asked(change)).toEqual([]);
   });
@@ -262,6 +289,121 @@ describe("alarms", () => {
     aws.alarms = { "web-slow": "ALARM", "web-errors": "ALARM" };
     await releases(web);
     expect(overrides()).toEqual([{ enabled: false, alarms: [] }]);
+  });
+});
+
+describe("a release that is done again by the same commit", () => {
+  test("of all that runs already notes what ran before it, which can be brought back", async () => {
+    await releases(web, hello);
+    await releases(web, hello);
+    for (const change of ["RegisterTaskDefinition", "PublishVersion"])
+      expect(aws.asked(change)).toHaveLength(1);
+    expect(aws.asked("CreateDeployment")).toHaveLength(2);
+    expect(bed.told).toContain(
+      `web: runs it already (${NEW_TASK}), released by the same commit; nothing is released. Before that it ran ${OLD_TASK}.`,
+    );
+    expect(left("releases.json")).toEqual({
+      environment: "dev",
+      services: { web: { before: OLD_TASK, after: NEW_TASK, done: "released" } },
+      functions: { hello: { before: "1", after: "2", done: "released" } },
+    });
+    await goesBack(web, hello);
+    expect([aws.service, aws.alias]).toEqual([OLD_TASK, "1"]);
+  });
+
+  test("brings back what it had released the first time, where the rest fails", async () => {
+    await releases(web);
+    aws.goes.hello = [bad("HOOK_EXECUTION_FAILURE", "")];
+    await expect(releases(web, hello)).rejects.toThrow("hello failed");
+    expect(aws.service).toBe(OLD_TASK);
+  });
+
+  test.each([
+    ["another commit", "d".repeat(40), COMMIT],
+    ["nobody knows which commit", undefined, COMMIT],
+    ["a commit, and is released by hand", COMMIT, undefined],
+    ["hand both times", undefined, undefined],
+  ])("leaves alone what was released by %s", async (_, first, second) => {
+    const earlier = ofAnotherCommit(first);
+    await releases(earlier.web, earlier.hello);
+    const later = ofAnotherCommit(second);
+    await releases(later.web, later.hello);
+    expect(left("releases.json")).toEqual({
+      environment: "dev",
+      services: { web: { before: NEW_TASK, after: NEW_TASK, done: "runs already" } },
+      functions: { hello: { before: "2", after: "2", done: "runs already" } },
+    });
+  });
+
+  test("does not trust a version that Lambda published for another commit, and did not publish anew", async () => {
+    await releases(ofAnotherCommit("d".repeat(40)).hello);
+    aws.alias = "1";
+    await releases(hello);
+    expect(aws.alias).toBe("2");
+    await releases(hello);
+    expect(left("releases.json").functions.hello.done).toBe("runs already");
+  });
+
+  test("notes no commit where it does not know it", async () => {
+    const { web, hello } = ofAnotherCommit();
+    await releases(web, hello);
+    expect(aws.asked("RegisterTaskDefinition")[0].tags).toEqual([
+      { key: "project", value: "hello" },
+      { key: "slipway:release", value: expect.any(String) },
+      { key: "slipway:before", value: OLD_TASK },
+    ]);
+    expect(aws.asked("PublishVersion")).toMatchObject([{ Description: "slipway:before=1" }]);
+  });
+});
+
+describe("the check function", () => {
+  const order = () => aws.calls.map(({ operation }) => operation);
+
+  test("that is active is not called", async () => {
+    await releases(web, hello);
+    expect(aws.asked("Invoke")).toEqual([]);
+  });
+
+  test("that Lambda has made inactive is woken, and active before the deployment is made", async () => {
+    aws.checkStates = ["Inactive", "Inactive", "Pending", "Pending"];
+    await releases(web);
+    expect(aws.asked("Invoke")).toEqual([{ FunctionName: WEB.check, InvocationType: "Event" }]);
+    expect(aws.checkStates).toEqual([]);
+    const after = order().slice(order().indexOf("Invoke"), order().indexOf("CreateDeployment"));
+    expect(after.filter((operation) => operation === "GetFunctionConfiguration")).toHaveLength(4);
+    expect(told()).toMatch(/web: wakes hello-dev-web-check, .* inactive/);
+  });
+
+  test("that somebody else woke is waited for", async () => {
+    aws.checkStates = ["Pending", "Pending"];
+    await releases(web);
+    expect(aws.asked("Invoke")).toEqual([]);
+    expect(aws.checkStates).toEqual([]);
+  });
+
+  test.each([
+    "ResourceConflictException",
+    "ResourceNotReadyException",
+  ])("is waited for also where the call that wakes it fails with %s", async (name) => {
+    aws.checkStates = ["Inactive", "Pending"];
+    aws.errors.set("Invoke", { name, times: 9 });
+    await releases(web);
+    expect(aws.service).toBe(NEW_TASK);
+  });
+
+  test("that may not be called stops the release before its traffic moves, with words for people", async () => {
+    aws.checkStates = ["Inactive"];
+    aws.errors.set("Invoke", { name: "AccessDeniedException", times: 9 });
+    await expect(releases(web)).rejects.toThrow("web failed");
+    expect(told()).toMatch(/lacks a permission \(AccessDeniedException.*npx cdktf deploy access-dev/);
+    expect(aws.asked("CreateDeployment")).toEqual([]);
+  });
+
+  test("that does not wake stops the release before its traffic moves", async () => {
+    aws.checkStates = Array.from({ length: 1000 }, () => "Inactive");
+    await expect(releases(web)).rejects.toThrow("web failed");
+    expect(told()).toMatch(/hello-dev-web-check did not become active: waited/);
+    expect(aws.asked("CreateDeployment")).toEqual([]);
   });
 });
 
@@ -479,6 +621,38 @@ describe("the way back", () => {
     aws.goes.web = [[{ status: "InProgress", keepsOld: true }]];
     await goesBack(web);
     expect(bed.told.at(-1)).toBe(`web: is back at ${OLD_TASK}.`);
+  });
+
+  test("keeps the tasks of the version that went no longer, so that the next release need not wait", async () => {
+    await releases(web);
+    aws.goes.web = [[{ status: "InProgress", keepsOld: true }]];
+    await goesBack(web);
+    expect(aws.asked("ContinueDeployment")).toEqual([
+      { deploymentId: "d-2", deploymentWaitType: "TERMINATION_WAIT" },
+    ]);
+  });
+
+  test("is done also where those tasks are kept, and says so", async () => {
+    await releases(web);
+    aws.goes.web = [[{ status: "InProgress", keepsOld: true }]];
+    aws.errors.set("ContinueDeployment", { name: "DeploymentIsNotInReadyStateException", times: 9 });
+    await goesBack(web);
+    expect(told()).toMatch(/web: CodeDeploy keeps .*DeploymentIsNotInReadyStateException/);
+    expect(bed.told.at(-1)).toBe(`web: is back at ${OLD_TASK}.`);
+  });
+
+  test("says nothing of those tasks where they have ended meanwhile", async () => {
+    await releases(web);
+    aws.goes.web = [[{ status: "InProgress", keepsOld: true }]];
+    aws.errors.set("ContinueDeployment", { name: "DeploymentAlreadyCompletedException", times: 9 });
+    await goesBack(web);
+    expect(told()).not.toContain("CodeDeploy keeps");
+  });
+
+  test("has nothing to end of a function, nor of what has ended", async () => {
+    await releases(web, hello);
+    await goesBack(web, hello);
+    expect(aws.asked("ContinueDeployment")).toEqual([]);
   });
 
   test("leaves alone what runs neither", async () => {

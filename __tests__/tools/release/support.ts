@@ -8,6 +8,7 @@ import type { Context } from "../../../tools/release/context";
 
 export const IMAGE = `111111111111.dkr.ecr.eu-west-1.amazonaws.com/hello/web@sha256:${"a".repeat(64)}`;
 export const NEW_CODE = Buffer.from("new code");
+export const COMMIT = "c".repeat(40);
 
 export const WEB: ServiceRelease = {
   application: "hello-dev-web",
@@ -48,6 +49,7 @@ export function contextOf(endpoint: string, interrupted = new AbortController())
   const told: string[] = [];
   const context: Context = {
     environment: "dev",
+    commit: COMMIT,
     region: "eu-west-1",
     role: "arn:aws:iam::222222222222:role/hello-dev-release",
     clients: {
