@@ -282,13 +282,14 @@ class PlanReader {
       return {
         resource: {
           ...told,
-          attributes: told.attributes.filter(({ path }) => {
-            const attribute = topOf(path);
+          attributes: told.attributes.filter((one) => {
+            const attribute = topOf(one.path);
             if (releases.owns(resource, attribute)) {
               released.add(told.address);
               return false;
             }
             if (plan.isRelevant(resource.address, attribute)) return true;
+            if (isFilledIn(one)) return false;
             if (deleted.has(resource.address)) return false;
             return (
               plan.isConfigured(resource.address, attribute) !== false ||
@@ -364,6 +365,10 @@ function isBlockChanged({ before }: Change, attribute: string): boolean {
   const value = get(before, attribute);
   return isArray(value) && value.some(isObject);
 }
+
+/** Providers read back what nobody wrote in a block as the number 0. */
+const isFilledIn = ({ path, kind, after }: AttributeChange) =>
+  kind === "add" && after === "0" && path !== topOf(path);
 
 /** A resource as it stands before the plan, as one that stays. */
 const unchanged = (resource: ResourceChange): ResourceChange => ({

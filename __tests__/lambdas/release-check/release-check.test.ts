@@ -384,3 +384,9 @@ describe("in any case CodeDeploy is answered", () => {
     expect(aws.asked).toEqual([]);
   });
 });
+
+test("a call that only wakes it asks nobody anything, and does not fail", async () => {
+  const before = aws.asked.length;
+  await handler({}, {} as Context);
+  expect(aws.asked.slice(before)).toEqual([]);
+});

@@ -50,6 +50,25 @@ describe("drift is told", () => {
     });
   });
 
+  test("but not where a number that nobody wrote in a block is read back as 0", () => {
+    const queries = (period: number | null, stat: string) => ({
+      metric_query: [{ id: "calls", period, metric: [{ stat }] }],
+    });
+    const configured = configuration({ "aws_cloudwatch_metric_alarm.it": ["metric_query"] });
+    const alarm = (before: object, after: object) => [
+      change("aws_cloudwatch_metric_alarm", { ...before }, { ...after }),
+    ];
+    expect(told(alarm(queries(null, "Sum"), queries(0, "Sum")), configured)).toEqual({
+      told: [],
+      readAnew: 1,
+      risks: [],
+    });
+    expect(told(alarm(queries(null, "Sum"), queries(0, "Average")), configured).told).toEqual([
+      ["aws_cloudwatch_metric_alarm.it", "metric_query[0].metric[0].stat"],
+    ]);
+    expect(told(alarm(queries(null, "Sum"), queries(60, "Sum")), configured).risks).toEqual(["drift"]);
+  });
+
   test("where the plan uses what changed", () => {
     const drifted = change("aws_eip", { public_ip: "1.2.3.4" }, { public_ip: "5.6.7.8" });
     const more = configuration({ "aws_eip.it": ["domain"] });
