@@ -32,6 +32,7 @@ import {
   DescribeServicesCommand,
   ECSClient,
   RegisterTaskDefinitionCommand,
+  UpdateServiceCommand,
 } from "@aws-sdk/client-ecs";
 import {
   type Action,
@@ -713,6 +714,29 @@ describe("a service", () => {
     expect(await ended(second)).toMatchObject({ status: "Succeeded" });
     expect(await weightsOf(production)).toEqual([100, 0]);
     expect(await taskSets()).toEqual([{ status: "PRIMARY", externalId: second, taskDefinition: definition }]);
+  });
+
+  test("may be scaled in the middle of a shift: both versions follow, and the shift goes on", async () => {
+    const definition = await register("scaled");
+    const deploymentId = await deploy("shop", to(definition));
+    // Which of the target groups is the new one changes with each release.
+    while ((await weightsOf(production)).includes(100)) await pause(10);
+    await ecs.send(new UpdateServiceCommand({ cluster: CLUSTER, service: "shop", desiredCount: 2 }));
+    while (!(await deploymentOf(deploymentId)).instanceTerminationWaitTimeStarted) {
+      const { completeTime, errorInformation } = await deploymentOf(deploymentId);
+      expect([completeTime, errorInformation]).toEqual([undefined, undefined]);
+      await pause(50);
+    }
+    const { services: [service] = [] } = await ecs.send(
+      new DescribeServicesCommand({ cluster: CLUSTER, services: ["shop"] }),
+    );
+    expect(service?.taskSets?.map(({ computedDesiredCount }) => computedDesiredCount)).toEqual([2, 2]);
+    await codedeploy.send(
+      new ContinueDeploymentCommand({ deploymentId, deploymentWaitType: "TERMINATION_WAIT" }),
+    );
+    expect(await ended(deploymentId)).toMatchObject({ status: "Succeeded" });
+    await ecs.send(new UpdateServiceCommand({ cluster: CLUSTER, service: "shop", desiredCount: 1 }));
+    released = { deploymentId, definition };
   });
 
   test("fails where its production listener does not lead to it", async () => {
