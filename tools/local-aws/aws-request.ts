@@ -30,6 +30,9 @@ export interface AwsRequest extends RequestHead {
   readonly body: Buffer;
 }
 
+/** What Local AWS calls itself where it asks in the place of a service of AWS's. */
+export const OWN_AGENT = "local-aws";
+
 const CREDENTIAL = /([^/,\s=]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/;
 
 /** Reads what routes a request: its credential's scope, in the header or in a signed URL, and its target. */

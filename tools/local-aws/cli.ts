@@ -2,15 +2,17 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { runCommand, UserError } from "../project";
 import { motoServer } from "../toolchain";
-import { minuteMilliseconds, startLocalAws } from "./index";
+import { minuteMilliseconds, readFaults, startLocalAws } from "./index";
 
-/** `npm run local-aws -- [--port N] [--account N] [--minute SECONDS]`: Local AWS by itself, until Ctrl-C. */
+/** `npm run local-aws -- [--port N] [--account N] [--minute SECONDS] [--fault FAULT] [--enforce-iam]`: Local AWS by itself, until Ctrl-C. */
 runCommand(async () => {
   const { values } = parseArgs({
     options: {
       port: { type: "string", default: "0" },
       account: { type: "string", default: "111111111111" },
       minute: { type: "string", default: "60" },
+      "enforce-iam": { type: "boolean", default: false },
+      fault: { type: "string", multiple: true, default: [] },
     },
   });
   const port = Number(values.port);
@@ -22,6 +24,8 @@ runCommand(async () => {
     motoServer: await motoServer(),
     port,
     minuteMilliseconds: minuteMilliseconds(values.minute),
+    faults: readFaults(values.fault),
+    enforceIam: values["enforce-iam"],
     log: console.error,
   });
   console.log(`Local AWS runs, as account ${values.account}. Ctrl-C ends it. To use it elsewhere:

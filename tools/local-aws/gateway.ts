@@ -20,10 +20,19 @@ import {
   readHead,
   readJson,
 } from "./aws-request";
-import { containers } from "./containers";
+import { containers, describeTask } from "./containers";
 import { PrivateNetwork } from "./containers/network";
 import { Services } from "./containers/services";
 import { firstTaskSets } from "./deployments/first-task-set";
+import { alarmChanges } from "./events/alarm-changes";
+import { EventBus } from "./events/bus";
+import type { Publisher } from "./events/event";
+import { eventBridge } from "./events/eventbridge";
+import { mail } from "./events/mail";
+import { taskEvent } from "./events/tasks";
+import { type FaultSettings, Faults } from "./faults";
+import { Enforcement } from "./iam/enforcement";
+import { AccessDenied, answerRefusal } from "./iam/refusal";
 import { ImageStore } from "./images/store";
 import { loadBalancers } from "./load-balancers";
 import { LoadBalancers } from "./load-balancers/load-balancers";
@@ -47,6 +56,10 @@ export interface GatewayProps {
   readonly log?: (line: string) => void;
   /** How long a minute of deployments and alarms takes. @default 60,000 */
   readonly minuteMilliseconds?: number;
+  /** What goes wrong on purpose. @default - nothing */
+  readonly faults?: FaultSettings;
+  /** Whether what the policies of a role do not allow is refused. @default false */
+  readonly enforceIam?: boolean;
 }
 
 /**
@@ -58,6 +71,8 @@ export class Gateway {
   private readonly services: ReadonlyMap<string, Service>;
   private readonly quirks: readonly Quirk[];
   private readonly alarms: Alarms;
+  private readonly faults: Faults;
+  private readonly enforcement?: Enforcement;
   /** What builds have pushed. */
   readonly images = new ImageStore();
   /** Accounts of the roles whose credentials AssumeRole gave out, by access key. */
@@ -66,21 +81,30 @@ export class Gateway {
   constructor(private readonly props: GatewayProps) {
     const endpoint = () => this.endpoint;
     const time = new EmulatedTime(props.minuteMilliseconds);
-    this.services = createServices(endpoint, time, this.images);
+    const faults = new Faults(props.faults);
+    this.faults = faults;
     const own = { endpoint, keyOf: (account: string) => this.keyOf(account), network: new PrivateNetwork() };
+    if (props.enforceIam)
+      this.enforcement = new Enforcement({ ...own, account: props.account, log: props.log });
+    const events = new EventBus({ ...own, log: props.log, twice: faults.duplicates });
+    this.services = createServices({ endpoint, time, images: this.images, events, faults });
     this.alarms = new Alarms({ ...own, time, log: props.log });
     const balancers = new LoadBalancers({ ...own, log: props.log, meter: this.alarms });
     const tasks = new Services({
       ...own,
       log: props.log,
       images: this.images,
+      changed: ({ scope, service }, task) => events.publish(scope, taskEvent(describeTask(task, service))),
       inFlight: (group, id, port) => balancers.target(group, id, port)?.inFlight ?? 0,
     });
     this.quirks = [
       ...createQuirks(),
       // Before what looks for the tasks that a service wants.
       firstTaskSets(`http://127.0.0.1:${props.motoPort}`),
-      lambda({ ...own, meter: this.alarms }),
+      lambda({ ...own, meter: this.alarms, twice: faults.duplicates }),
+      eventBridge(events),
+      alarmChanges({ ...own, moto: `http://127.0.0.1:${props.motoPort}`, events, log: props.log }),
+      mail(own),
       httpApis(own),
       loadBalancers(balancers),
       containers(tasks),
@@ -119,6 +143,7 @@ export class Gateway {
       // The rest of a body that nobody reads would keep the client from reading the answer.
       incoming.resume();
       if (response.headersSent) response.destroy();
+      else if (known instanceof AccessDenied) answerRefusal(response, head, known);
       else answerError(response, head, known);
     }
   }
@@ -130,12 +155,17 @@ export class Gateway {
   ): Promise<void> {
     const account = this.assumed.get(head.accessKey) ?? this.props.account;
     const scope = { account, region: head.region };
+    this.faults.throttle(head);
     const service = this.services.get(head.api);
     const quirks = this.quirks.filter((quirk) => quirk.concerns(head));
-    if (!service && !quirks.length && !head.form && head.service !== "sts")
+    const reads = service || quirks.length || head.form || head.service === "sts";
+    if (!reads && !this.enforcement?.reads(head)) {
+      await this.enforcement?.check({ ...head, scope, body: Buffer.alloc(0) });
       return this.passOn(incoming, response, head, account);
+    }
 
     const request: AwsRequest = { ...head, scope, body: await readBody(incoming) };
+    await this.enforcement?.check(request);
     if (service) {
       const run = Object.hasOwn(service.operations, head.operation) && service.operations[head.operation];
       if (run) return answerJson(response, await run(readJson(request.body), scope));
@@ -174,7 +204,8 @@ export class Gateway {
     const status = message.statusCode ?? 500;
     if (failedInside(message, request)) throw explainFailure(request, answer);
 
-    if (request.service === "sts") this.learnCredentials(request, answer.toString());
+    if (request.service === "sts") await this.learnCredentials(request, answer.toString());
+    this.enforcement?.changed(request, request.scope.account, status);
     if (status === 200)
       service?.learn?.(request.operation, readJson(request.body), readJson(answer), request.scope);
     let content = answer;
@@ -201,6 +232,7 @@ export class Gateway {
     if (failedInside(message, head)) {
       throw explainFailure({ ...head, body: Buffer.alloc(0) }, await readBody(message));
     }
+    this.enforcement?.changed(head, account, message.statusCode ?? 500);
     response.writeHead(message.statusCode ?? 500, withoutHopByHop(message.rawHeaders));
     await pipeline(message, response);
     await sent;
@@ -230,23 +262,36 @@ export class Gateway {
   }
 
   /** Credentials that STS gives out belong to the assumed role's account, or else to the caller's. */
-  private learnCredentials({ scope }: AwsRequest, answer: string): void {
+  private async learnCredentials(request: AwsRequest, answer: string): Promise<void> {
+    const { scope } = request;
     const [, accessKey] = /<AccessKeyId>([^<]+)</.exec(answer) ?? [];
     const [, account = scope.account] = /<Arn>arn:[\w-]+:sts::(\d{12}):assumed-role\//.exec(answer) ?? [];
-    if (accessKey) this.assumed.set(accessKey, account);
+    if (!accessKey) return;
+    await this.enforcement?.learn(request, accessKey);
+    this.assumed.set(accessKey, account);
   }
 }
 
-function createServices(
-  endpoint: () => string,
-  time: EmulatedTime,
-  images: ImageStore,
-): ReadonlyMap<string, Service> {
-  const builds = codebuild({ endpoint, images });
+interface ServicesOwn {
+  readonly endpoint: () => string;
+  readonly time: EmulatedTime;
+  readonly images: ImageStore;
+  readonly events: Publisher;
+  readonly faults: Faults;
+}
+
+function createServices({
+  endpoint,
+  time,
+  images,
+  events,
+  faults,
+}: ServicesOwn): ReadonlyMap<string, Service> {
+  const builds = codebuild({ endpoint, images, events });
   const all: Service[] = [
-    codepipeline({ endpoint, builds }),
+    codepipeline({ endpoint, builds, events, faults }),
     builds,
-    codedeploy({ endpoint, time }),
+    codedeploy({ endpoint, time, events }),
     codeconnections("codeconnections", "CodeConnections_20231201"),
     codeconnections("codestar-connections", "CodeStar_connections_20191201"),
     autoscalingTags(),

@@ -2,9 +2,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { UserError } from "../project";
+import type { FaultSettings } from "./faults";
 import { Gateway } from "./gateway";
 import type { LocalImages } from "./images/image";
 
+export { type FaultSettings, readFaults } from "./faults";
 export { handInSource, type SourceProps } from "./pipelines/hand-in";
 export { SOURCES_BUCKET } from "./pipelines/source";
 
@@ -22,6 +24,13 @@ export interface LocalAwsProps {
    * need not. @default 60,000
    */
   readonly minuteMilliseconds?: number;
+  /** What goes wrong on purpose. @default - nothing */
+  readonly faults?: FaultSettings;
+  /**
+   * Whether requests are refused that the policies of the asking role do not allow. What the user's own credentials ask
+   * is allowed, but a role's trust is theirs to meet, too. @default false
+   */
+  readonly enforceIam?: boolean;
 }
 
 export interface LocalAws {
@@ -56,12 +65,12 @@ const START_MILLISECONDS = 60_000;
  * @throws UserError where the port is taken, or moto does not start
  */
 export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
-  const { account, motoServer, port = 0, log, minuteMilliseconds } = props;
+  const { account, motoServer, port = 0, log, minuteMilliseconds, enforceIam, faults } = props;
   const motoPort = await freePort();
   const { process: moto, lastWords } = await startMoto(motoServer, motoPort);
   const unexpected = () => log?.(`moto has ended:\n${lastWords()}`);
   moto.once("exit", unexpected);
-  const gateway = new Gateway({ account, motoPort, log, minuteMilliseconds });
+  const gateway = new Gateway({ account, motoPort, log, minuteMilliseconds, enforceIam, faults });
   try {
     await gateway.listen(port);
   } catch (error) {

@@ -432,7 +432,14 @@ test("builds see of the machine what they need, and none of the caller's secrets
     NODE_OPTIONS: "x",
     "npm_config_//registry/:_authToken": "x",
   };
-  const fine = { PATH: "/bin", HOME: "/home", LC_ALL: "C", npm_config_cache: "/c", https_proxy: "http://p" };
+  const fine = {
+    PATH: "/bin",
+    HOME: "/home",
+    LC_ALL: "C",
+    npm_config_cache: "/c",
+    NPM_AUDIT_REGISTRY: "http://audits",
+    https_proxy: "http://p",
+  };
   expect(machineEnvironment({ ...secrets, ...fine, NO_PROXY: "a" })).toEqual({
     ...fine,
     NO_PROXY: "a,127.0.0.1,localhost",

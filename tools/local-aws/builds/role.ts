@@ -2,6 +2,8 @@ import { createReadStream, createWriteStream, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { OWN_AGENT } from "../aws-request";
+import { serviceKey } from "../iam/service-key";
 import { PhaseFailure } from "./buildspec";
 import type { LogEvent } from "./log";
 
@@ -11,6 +13,10 @@ export interface RoleProps {
   readonly region: string;
   readonly roleArn: string;
   readonly session: string;
+  /** Who takes it on, as `codebuild.amazonaws.com`: the role's trust is to name it. */
+  readonly service: string;
+  /** ARN of what it is taken on for. */
+  readonly source: string;
 }
 
 /** What S3 tells of an object. */
@@ -47,11 +53,11 @@ export interface BuildRole {
   logTo(group: string, stream: string): Promise<(events: readonly LogEvent[]) => Promise<void>>;
 }
 
-/** Takes on the role, as CodeBuild does for each build. What the role may do is not looked at, as everywhere here. */
+/** Takes on a role in the place of the service whose it is, as CodeBuild does for each build. */
 export async function assumeBuildRole(props: RoleProps): Promise<BuildRole> {
-  const { endpoint, region, roleArn, session } = props;
+  const { endpoint, region, roleArn, session, service, source } = props;
   const { AssumeRoleCommand, STSClient } = await import("@aws-sdk/client-sts");
-  const caller = { accessKeyId: "local", secretAccessKey: "local" };
+  const caller = { accessKeyId: serviceKey(service, source), secretAccessKey: "local" };
   const sts = new STSClient({ endpoint, region, credentials: caller });
   try {
     const assume = new AssumeRoleCommand({ RoleArn: roleArn, RoleSessionName: session });
@@ -215,6 +221,7 @@ class AssumedRole implements BuildRole {
       endpoint,
       region,
       credentials: this.credentials,
+      customUserAgent: OWN_AGENT,
       forcePathStyle: true,
       // Sums of our own in JavaScript would take longer than all the rest.
       requestChecksumCalculation: "WHEN_REQUIRED",
@@ -236,6 +243,7 @@ class AssumedRole implements BuildRole {
       method: "POST",
       headers: {
         authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0`,
+        "user-agent": OWN_AGENT,
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": target,
       },

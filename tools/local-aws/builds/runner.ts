@@ -37,6 +37,8 @@ export interface BuildJob {
   readonly variables: readonly BuildVariable[];
   readonly timeoutMilliseconds: number;
   readonly logs?: { readonly group: string; readonly stream: string };
+  /** Hears of each phase that it comes to. @default - nobody does */
+  readonly entered?: (phase: string) => void;
   /** Takes on the service role. */
   connect(): Promise<BuildRole>;
   /**
@@ -286,6 +288,7 @@ export class BuildRun {
     let context = { statusCode: "", message: "" };
     const ours = (PHASES as readonly string[]).includes(phaseType.toLowerCase());
     if (ours) this.log?.say(`Entering phase ${phaseType}`);
+    this.job.entered?.(phaseType);
     try {
       if (!this.ending || always) await run();
     } catch (error) {

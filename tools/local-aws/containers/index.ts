@@ -65,14 +65,15 @@ function answerTasks(services: Services, request: AwsRequest): Fields | undefine
   const found = asked.map((id) => services.task(request.scope, id));
   if (!found.some(Boolean)) return undefined;
   return {
-    tasks: found.flatMap((one) => (one ? [describe(one.task, one.service)] : [])),
+    tasks: found.flatMap((one) => (one ? [describeTask(one.task, one.service)] : [])),
     failures: asked.filter((_, index) => !found[index]).map((arn) => ({ arn, reason: "MISSING" })),
   };
 }
 
 const wantedStatus = ({ status }: Task) => (status === "STOPPED" ? "STOPPED" : "RUNNING");
 
-function describe(task: Task, service: string): Fields {
+/** A task as ECS tells of it. */
+export function describeTask(task: Task, service: string): Fields {
   const { arn, props, status, startedAt, stoppedAt, stoppedReason, address, exitCodes } = task;
   const { scope, cluster, definition } = props;
   const taskId = last(arn);

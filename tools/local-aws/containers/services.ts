@@ -15,6 +15,8 @@ export interface ServicesProps {
   readonly images: LocalImages;
   /** How many requests a target has to answer yet. */
   readonly inFlight: (group: string, id: string, port: number) => number;
+  /** Hears that a task runs, and that it has stopped. @default - nobody does */
+  readonly changed?: (name: ServiceName, task: Task) => void;
   /** Gets a line for a task that cannot be started. @default - nobody */
   readonly log?: (line: string) => void;
   /** What passes before a task is started again that ended, for the first time. @default 500 */
@@ -107,6 +109,7 @@ class Group {
       network: props.network,
       images: props.images,
       balance: (one, register) => this.balance(one, register, plan.balancers),
+      changed: (one) => props.changed?.(name, one),
     });
     this.tasks.add(task);
     void task.ended.then(() => this.ended(task));

@@ -29,6 +29,8 @@ export interface TaskProps {
   readonly images: LocalImages;
   /** Puts it into its target groups, or takes it out. */
   readonly balance: (task: Task, register: boolean) => Promise<void>;
+  /** Hears that it runs, and that it has stopped. @default - nobody does */
+  readonly changed?: (task: Task) => void;
 }
 
 /** Until the requests that a task still has are answered, at most, in milliseconds. */
@@ -82,6 +84,7 @@ export class Task {
     network.release(this.address);
     this.status = "STOPPED";
     this.stoppedAt = Date.now();
+    this.props.changed?.(this);
   }
 
   private async start(): Promise<void> {
@@ -124,6 +127,7 @@ export class Task {
       this.run(container, args, { cwd, env }, execution);
     }
     this.status = "RUNNING";
+    this.props.changed?.(this);
     this.balanced = true;
     await balance(this, true);
   }
@@ -175,7 +179,8 @@ export class Task {
     if (!roleArn) return undefined;
     const { endpoint, scope } = this.props;
     const session = this.arn.split("/").at(-1) ?? "";
-    return assumeBuildRole({ endpoint, region: scope.region, roleArn, session });
+    const as = { service: "ecs-tasks.amazonaws.com", source: this.arn };
+    return assumeBuildRole({ endpoint, region: scope.region, roleArn, session, ...as });
   }
 }
 

@@ -86,14 +86,19 @@ export class Deployment {
     return this.completeTime !== undefined;
   }
 
-  /** Runs it. @returns whether the old version is to come back */
-  async run(): Promise<boolean> {
+  /**
+   * Runs it.
+   *
+   * @param ready called when it waits for somebody to say "continue"
+   * @returns whether the old version is to come back
+   */
+  async run(ready: () => void = () => {}): Promise<boolean> {
     try {
       this.startTime = this.props.time.now();
       this.reach = await this.props.open(this.id);
       this.status = "InProgress";
       if (this.props.reverts) await this.takeBack(this.reach);
-      else await this.goThrough(this.reach);
+      else await this.goThrough(this.reach, ready);
       this.end("Succeeded");
       return false;
     } catch (error) {
@@ -132,14 +137,14 @@ export class Deployment {
     return undefined;
   }
 
-  private async goThrough(reach: Reach): Promise<void> {
+  private async goThrough(reach: Reach, ready: () => void): Promise<void> {
     await this.checkAlarms(reach);
     const watched = this.watchAlarms(reach);
     try {
       await reach.target.begin();
       for (const event of this.events) {
         await this.perform(event, reach);
-        if (event.name === "AfterAllowTestTraffic") await this.waitUntilReady();
+        if (event.name === "AfterAllowTestTraffic") await this.waitUntilReady(ready);
       }
       await this.waitToTerminate();
       await reach.target.retire?.();
@@ -213,10 +218,11 @@ export class Deployment {
     }
   }
 
-  private async waitUntilReady(): Promise<void> {
+  private async waitUntilReady(ready: () => void): Promise<void> {
     const { readyMinutes } = this.props;
     if (readyMinutes === undefined) return;
     this.status = "Ready";
+    ready();
     if (!(await this.pause(readyMinutes, "READY_WAIT"))) {
       const message = `The deployment timed out while waiting for a notification to continue. This time out period is ${readyMinutes} minutes.`;
       throw new Stop("TIMEOUT", message, this.props.rollbackOn.has("DEPLOYMENT_FAILURE"));

@@ -1,4 +1,6 @@
 import { AwsError, type Scope } from "../aws-request";
+import { type DeploymentChange, deploymentEvent } from "../events/deployments";
+import type { Publisher } from "../events/event";
 import type { EmulatedTime } from "../time";
 import type { Platform } from "./app-spec";
 import { Deployment, type DeploymentProps } from "./deployment";
@@ -35,13 +37,18 @@ export interface Ordered {
   rollback?: RollbackInfo;
 }
 
+const ENDINGS = { Succeeded: "SUCCESS", Failed: "FAILURE", Stopped: "STOP" } as const;
+
 /** All deployments of Local AWS: one at a time in a group, and after one that failed another that takes it back. */
 export class Deployments {
   private readonly all: Ordered[] = [];
   private readonly running = new Set<Promise<void>>();
   private ended = false;
 
-  constructor(private readonly time: EmulatedTime) {}
+  constructor(
+    private readonly time: EmulatedTime,
+    private readonly events?: Publisher,
+  ) {}
 
   /**
    * Begins one.
@@ -110,7 +117,11 @@ export class Deployments {
 
   private async follow(ordered: Ordered): Promise<void> {
     const { deployment } = ordered;
-    const rollback = await deployment.run();
+    const tell = (change: DeploymentChange) =>
+      this.events?.publish(ordered.order.scope, deploymentEvent(ordered.order, deployment.id, change));
+    tell("START");
+    const rollback = await deployment.run(() => tell("READY"));
+    tell(ENDINGS[deployment.status as keyof typeof ENDINGS]);
     const { reach } = deployment;
     // Both in one step, so that nobody sees the group free between them.
     if (rollback && reach && !this.ended) this.takeBack(ordered);

@@ -1,4 +1,4 @@
-import type { Scope } from "../aws-request";
+import { OWN_AGENT, type Scope } from "../aws-request";
 import { assumeBuildRole } from "../builds/role";
 import { functionArn } from "../functions/functions";
 import type { EmulatedTime } from "../time";
@@ -13,6 +13,8 @@ export interface ReachProps {
   readonly scope: Scope;
   /** ARN of the group's service role. */
   readonly role: string;
+  /** ARN of the group. */
+  readonly group: string;
   /** Of the deployment. */
   readonly id: string;
   readonly spec: AppSpec;
@@ -25,18 +27,23 @@ export interface ReachProps {
 export async function reach(props: ReachProps): Promise<Reach> {
   const { endpoint, scope, id, spec, service, time } = props;
   const { region } = scope;
-  const { environment } = await assumeBuildRole({ endpoint, region, roleArn: props.role, session: id }).catch(
-    (error: Error) => {
-      const message = `CodeDeploy cannot assume the role ${props.role}: ${error.message}`;
-      throw new DeploymentFailure("IAM_ROLE_PERMISSIONS", message);
-    },
-  );
+  const { environment } = await assumeBuildRole({
+    endpoint,
+    region,
+    roleArn: props.role,
+    session: id,
+    service: "codedeploy.amazonaws.com",
+    source: props.group,
+  }).catch((error: Error) => {
+    const message = `CodeDeploy cannot assume the role ${props.role}: ${error.message}`;
+    throw new DeploymentFailure("IAM_ROLE_PERMISSIONS", message);
+  });
   const credentials = {
     accessKeyId: environment.AWS_ACCESS_KEY_ID ?? "",
     secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? "",
     sessionToken: environment.AWS_SESSION_TOKEN ?? "",
   };
-  const config = { endpoint, region, credentials };
+  const config = { endpoint, region, credentials, customUserAgent: OWN_AGENT };
   // Each of them takes its time to load, and most of what uses Local AWS deploys nothing.
   const { InvokeCommand, LambdaClient } = await import("@aws-sdk/client-lambda");
   const { CloudWatchClient, DescribeAlarmsCommand } = await import("@aws-sdk/client-cloudwatch");

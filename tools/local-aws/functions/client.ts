@@ -1,4 +1,4 @@
-import { AwsError } from "../aws-request";
+import { AwsError, OWN_AGENT } from "../aws-request";
 
 /** Who asks Local AWS itself, and where. */
 export interface Caller {
@@ -26,7 +26,8 @@ export function ask(
   const date = new Date().toISOString().slice(0, 10).replaceAll("-", "");
   const credential = `${accessKey}/${date}/${region}/${service}/aws4_request`;
   const authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0`;
-  return fetch(`${endpoint}${path}`, { ...question, headers: { ...question.headers, authorization } });
+  const headers = { "user-agent": OWN_AGENT, ...question.headers, authorization };
+  return fetch(`${endpoint}${path}`, { ...question, headers });
 }
 
 /**

@@ -17,6 +17,8 @@ export interface FunctionsProps {
   readonly network?: PrivateNetwork;
   /** Gets what calls are measured by. @default - nobody */
   readonly meter?: Meter;
+  /** Whether asynchronous invocations happen twice, as may be on AWS. @default false */
+  readonly twice?: boolean;
   /** How long an environment without work is kept. @default 5 minutes */
   readonly idleMilliseconds?: number;
   /** What passes before an event is given to a function again that failed. @default a minute, then two */
@@ -154,12 +156,14 @@ export class Functions {
   async invokeLater(fn: FunctionName, sent: Sent): Promise<string> {
     const { deadLetterArn } = await this.configurationOf(fn);
     const requestId = randomUUID();
-    void this.deliver(fn, sent, requestId)
-      .then(async (failure) => {
-        if (failure && deadLetterArn) await this.bury(deadLetterArn, fn, sent, requestId, failure);
-      })
-      // Nobody is there to hear of it, as on AWS.
-      .catch(() => {});
+    for (let time = 0; time < (this.props.twice ? 2 : 1); time++) {
+      void this.deliver(fn, sent, requestId)
+        .then(async (failure) => {
+          if (failure && deadLetterArn) await this.bury(deadLetterArn, fn, sent, requestId, failure);
+        })
+        // Nobody is there to hear of it, as on AWS.
+        .catch(() => {});
+    }
     return requestId;
   }
 
@@ -297,7 +301,8 @@ export class Functions {
       archive,
       network: this.props.network,
       connect: async () => {
-        const props = { ...caller, roleArn: role, session: name };
+        const source = functionArn({ scope, name });
+        const props = { ...caller, roleArn: role, session: name, service: "lambda.amazonaws.com", source };
         const assumed = await assumeBuildRole(props).catch((error: Error) => {
           const message = `The role defined for the function cannot be assumed by Lambda: ${error.message}`;
           throw new AwsError("AccessDeniedException", message, 403);

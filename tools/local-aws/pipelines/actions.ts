@@ -3,10 +3,20 @@ import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
 import { type BuildSource, type BuildTarget, s3Source, s3Target } from "../builds/exchange";
 import { assumeBuildRole, type BuildRole } from "../builds/role";
+import { approvalNotice } from "../events/approval-notice";
+import { publishTo } from "../events/targets";
+import type { Faults } from "../faults";
 import type { CodeBuild } from "../services/codebuild";
 import type { Build } from "../services/codebuild-builds";
 import type { ActionDeclaration, Pipeline } from "../services/pipeline-structure";
-import { ActionFailure, type ActionJob, type ActionResult, type Artifact, type Perform } from "./execution";
+import {
+  ActionFailure,
+  type ActionJob,
+  type ActionResult,
+  type ActionRun,
+  type Artifact,
+  type Perform,
+} from "./execution";
 import { fetchSource, isHandedIn } from "./source";
 
 export interface ActionsProps {
@@ -14,6 +24,8 @@ export interface ActionsProps {
   /** Address of Local AWS itself. */
   readonly endpoint: () => string;
   readonly builds: Pick<CodeBuild, "startFor">;
+  /** Has builds killed. @default - nobody has */
+  readonly faults?: Pick<Faults, "kills">;
   /** Takes on a role. @default - by STS */
   readonly connect?: (roleArn: string, region: string) => Promise<BuildRole>;
 }
@@ -30,6 +42,22 @@ export class Actions {
       "ConfigurationError",
       `Local AWS does not run actions of ${owner} ${provider} (${category})`,
     );
+  };
+
+  /** Tells the topic of an approval that it waits. */
+  readonly announce = async (run: ActionRun, expires: number): Promise<void> => {
+    const topic = run.configuration?.NotificationArn;
+    if (!topic) return;
+    const { environment } = await this.role(run.execution.props, run.action);
+    const [, , , region = ""] = topic.split(":");
+    const accessKey = environment.AWS_ACCESS_KEY_ID ?? "";
+    const caller = { endpoint: this.props.endpoint(), region, accessKey };
+    await publishTo(caller, topic, approvalNotice(this.props.scope, run, expires)).catch((error: Error) => {
+      throw new ActionFailure(
+        "PermissionError",
+        `The approval could not be published to ${topic}: ${error.message}`,
+      );
+    });
   };
 
   /** Whether all that a pipeline starts from has been handed in. */
@@ -53,6 +81,7 @@ export class Actions {
     };
     let build: Build | undefined;
     const arn = () => build?.arn ?? "";
+    const isKilled = this.props.faults?.kills(action.name);
     try {
       build = this.props.builds.startFor(
         scope,
@@ -67,6 +96,10 @@ export class Actions {
           targets: job.outputs.map((output, _, all) =>
             targetOf(output, all.length > 1 ? output.name : undefined, arn),
           ),
+          // In the midst of it, so that there is something to clear up.
+          entered: (phase) => {
+            if (isKilled && phase === "BUILD") build?.run.stop();
+          },
         },
       );
     } catch (error) {
@@ -90,7 +123,15 @@ export class Actions {
     const { scope, endpoint, connect } = this.props;
     const roleArn = typeof action.roleArn === "string" ? action.roleArn : pipeline.roleArn;
     if (connect) return connect(roleArn, scope.region);
-    const props = { endpoint: endpoint(), region: scope.region, roleArn, session: `${Date.now()}` };
+    const { region } = scope;
+    const props = {
+      endpoint: endpoint(),
+      region,
+      roleArn,
+      session: `${Date.now()}`,
+      service: "codepipeline.amazonaws.com",
+      source: `arn:aws:codepipeline:${region}:${scope.account}:${pipeline.name}`,
+    };
     return assumeBuildRole(props).catch((error: Error) => {
       throw new ActionFailure(
         "PermissionError",

@@ -16,6 +16,10 @@ export interface EngineProps {
   readonly perform: Perform;
   /** @default - this machine's */
   readonly clock?: Clock;
+  /** @default - nobody hears of executions */
+  readonly listener?: ExecutionProps["listener"];
+  /** @default - nobody is told of approvals */
+  readonly announce?: ExecutionProps["announce"];
 }
 
 export type StartInput = Pick<ExecutionProps, "trigger" | "variables" | "commits" | "token">;
@@ -81,8 +85,7 @@ export class Engine implements Gates {
       token,
       commits,
       variables: this.variables(input.variables ?? {}),
-      region: this.props.region,
-      perform: this.props.perform,
+      ...this.props,
       gates: this,
       clock,
     });

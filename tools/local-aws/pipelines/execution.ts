@@ -111,6 +111,41 @@ export interface StageRun {
   lastRetry?: "AutomatedStageRetry" | "ManualStageRetry";
 }
 
+/** What becomes of an execution, or of one of its stages, as AWS's events have it. */
+export type ExecutionChange =
+  | "STARTED"
+  | "RESUMED"
+  | "SUCCEEDED"
+  | "FAILED"
+  | "STOPPING"
+  | "STOPPED"
+  | "CANCELED"
+  | "SUPERSEDED";
+export type ActionChange = "STARTED" | "SUCCEEDED" | "FAILED" | "ABANDONED";
+
+/** Hears how executions go. */
+export interface Listener {
+  pipeline(execution: Execution, change: ExecutionChange): void;
+  stage(execution: Execution, stage: string, change: ExecutionChange): void;
+  action(run: ActionRun, change: ActionChange): void;
+}
+
+const CHANGES: Readonly<Record<ExecutionStatus, ExecutionChange>> = {
+  InProgress: "RESUMED",
+  Stopping: "STOPPING",
+  Succeeded: "SUCCEEDED",
+  Failed: "FAILED",
+  Stopped: "STOPPED",
+  Cancelled: "CANCELED",
+  Superseded: "SUPERSEDED",
+};
+const ACTION_CHANGES: Readonly<Record<ActionRun["status"], ActionChange>> = {
+  InProgress: "STARTED",
+  Succeeded: "SUCCEEDED",
+  Failed: "FAILED",
+  Abandoned: "ABANDONED",
+};
+
 /** What lets executions into the stages. */
 export interface Gates {
   /** @returns whether it is in; not if it is to end before */
@@ -134,6 +169,15 @@ export interface ExecutionProps {
   readonly gates: Gates;
   readonly perform: Perform;
   readonly clock: Clock;
+  /** @default - nobody hears of it */
+  readonly listener?: Listener;
+  /**
+   * Tells people of an approval that waits for them until then, in seconds since 1970.
+   *
+   * @throws ActionFailure
+   * @default - nobody is told
+   */
+  readonly announce?: (run: ActionRun, expires: number) => Promise<void>;
 }
 
 export interface Decision {
@@ -160,6 +204,8 @@ export class Execution {
   stopReason?: string;
   /** When it was started, or last retried. */
   resumeTime: number;
+  /** How often that was. */
+  attempt = 1;
   readonly actions: ActionRun[] = [];
   readonly stages = new Map<string, StageRun>();
   /** Fulfilled when nothing of it runs any more. A retry makes a new one. */
@@ -185,6 +231,7 @@ export class Execution {
   }
 
   start(): void {
+    this.props.listener?.pipeline(this, "STARTED");
     this.done = this.walk(0, "ALL_ACTIONS");
   }
 
@@ -200,6 +247,7 @@ export class Execution {
     this.statusSummary = undefined;
     this.stopReason = undefined;
     this.abort = new AbortController();
+    this.attempt++;
     this.update("InProgress");
     this.resumeTime = this.lastUpdateTime;
     this.done = this.walk(index, mode);
@@ -210,9 +258,11 @@ export class Execution {
     this.stopReason = reason ?? this.stopReason;
     this.update(abandon ? "Stopped" : "Stopping");
     this.end("Stopped");
-    for (const run of this.stages.values())
-      if (run.status === "InProgress" || run.status === "Stopping")
-        run.status = abandon ? "Stopped" : "Stopping";
+    for (const [stage, run] of this.stages) {
+      if (run.status !== "InProgress" && run.status !== "Stopping") continue;
+      run.status = abandon ? "Stopped" : "Stopping";
+      if (!abandon) this.props.listener?.stage(this, stage, "STOPPING");
+    }
     if (!abandon) return;
     for (const run of this.actions) if (run.status === "InProgress") this.settle(run, "Abandoned");
     this.abort.abort();
@@ -243,6 +293,7 @@ export class Execution {
   private update(status: ExecutionStatus): void {
     this.status = status;
     this.lastUpdateTime = this.props.clock.now();
+    this.props.listener?.pipeline(this, CHANGES[status]);
   }
 
   private async walk(first: number, mode: RetryMode): Promise<void> {
@@ -280,8 +331,11 @@ export class Execution {
     run.status = "InProgress";
     this.stages.set(stage.name, run);
     this.props.gates.show(stage.name, run);
+    this.props.listener?.stage(this, stage.name, before ? "RESUMED" : "STARTED");
     run.status = await this.stageOutcome(stage, run, mode);
     this.lastUpdateTime = this.props.clock.now();
+    // Of a stage that is skipped, AWS documents no event.
+    if (run.status !== "Skipped") this.props.listener?.stage(this, stage.name, CHANGES[run.status]);
     return run.status;
   }
 
@@ -298,6 +352,7 @@ export class Execution {
       run.automaticRetries++;
       run.lastRetry = "AutomatedStageRetry";
       this.statusSummary = undefined;
+      this.props.listener?.stage(this, stage.name, "RESUMED");
       outcome = await this.runActions(stage, onFailure.retryConfiguration?.retryMode ?? "FAILED_ACTIONS");
     }
     if (outcome !== "Succeeded") return outcome;
@@ -350,6 +405,7 @@ export class Execution {
       status: "InProgress",
     };
     this.actions.push(run);
+    this.props.listener?.action(run, "STARTED");
     try {
       const missing = action.inputArtifacts?.find(({ name }) => !this.artifacts.has(name));
       if (missing) {
@@ -402,6 +458,7 @@ export class Execution {
   private settle(run: ActionRun, status: ActionRun["status"]): void {
     run.status = status;
     run.lastUpdateTime = this.lastUpdateTime = this.props.clock.now();
+    this.props.listener?.action(run, ACTION_CHANGES[status]);
   }
 
   private resolve({ name, configuration = {} }: ActionDeclaration): Record<string, string> {
@@ -438,13 +495,15 @@ export class Execution {
     run.token = randomUUID();
     let callOff = () => {};
     try {
-      const { status, summary, by } = await new Promise<Decision>((decide, fail) => {
+      const decided = new Promise<Decision>((decide, fail) => {
         this.approvals.set(run, { decide });
         signal.addEventListener("abort", () => fail(new Error("abandoned")));
         callOff = this.props.clock.after(minutes * 60_000, () =>
           fail(new ActionFailure("JobFailed", `Nobody has decided within ${minutes} minutes`)),
         );
       });
+      const announced = this.props.announce?.(run, run.startTime + minutes * 60);
+      const [{ status, summary, by }] = await Promise.all([decided, announced]);
       run.updatedBy = by;
       run.summary = summary;
       if (status === "Rejected") throw new ActionFailure("JobFailed", `Rejected by ${by}: ${summary}`);

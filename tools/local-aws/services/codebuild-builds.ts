@@ -14,6 +14,8 @@ import {
 } from "../builds/exchange";
 import { assumeBuildRole } from "../builds/role";
 import { BuildRun } from "../builds/runner";
+import { buildEvent } from "../events/builds";
+import type { Publisher } from "../events/event";
 import type { ImageStore } from "../images/store";
 import {
   arnIn,
@@ -41,6 +43,8 @@ export interface BuildsProps {
   readonly endpoint: () => string;
   /** Gives builds the docker of Local AWS. @default - they find this machine's */
   readonly images?: Pick<ImageStore, "standIn">;
+  /** Takes what becomes of builds. @default - nobody does */
+  readonly events?: Publisher;
 }
 
 /** What a pipeline gives to a build that it starts, in the place of what the project says. */
@@ -50,6 +54,8 @@ export interface Handover {
   /** The primary one first. */
   readonly sources: readonly [BuildSource, ...BuildSource[]];
   readonly targets: readonly BuildTarget[];
+  /** Hears of each phase that the build comes to. @default - nobody does */
+  readonly entered?: (phase: string) => void;
 }
 
 const environment = projectInput.shape.environment.shape;
@@ -208,7 +214,8 @@ export class Builds {
       variables: project.environment.environmentVariables,
       timeoutMilliseconds: project.timeoutInMinutes * 60_000,
       logs,
-      connect: () => this.connect(scope, project.serviceRole),
+      entered: handover?.entered,
+      connect: () => this.connect(scope, project),
       equip: images && ((folder) => images.standIn(folder)),
     });
     this.running.add(run);
@@ -261,6 +268,9 @@ export class Builds {
       }),
     };
     this.builds.in(scope).set(id, build);
+    const { events } = this.props;
+    events?.publish(scope, buildEvent(build.describe()));
+    void run.done.then(() => events?.publish(scope, buildEvent(build.describe())));
     return build;
   }
 
@@ -271,12 +281,14 @@ export class Builds {
     await Promise.all(runs.map(({ done }) => done));
   }
 
-  private connect({ region }: Scope, roleArn: string) {
+  private connect({ region }: Scope, { arn, serviceRole: roleArn }: Project) {
     const props = {
       endpoint: this.props.endpoint(),
       region,
       roleArn,
       session: `AWSCodeBuild-${randomUUID()}`,
+      service: "codebuild.amazonaws.com",
+      source: arn,
     };
     return assumeBuildRole(props).catch((error: Error) => {
       throw new PhaseFailure(

@@ -142,7 +142,9 @@ export function deploymentOperations(props: DeploymentOperationsProps): Record<s
         const configName = input.deploymentConfigName ?? settings.deploymentConfigName;
         const config = findConfig(scope, platform, configName);
         const role = settings.serviceRoleArn;
-        const spec = readAppSpec(await contentOf(revision, props.endpoint(), scope, role), platform);
+        const { account, region } = scope;
+        const source = `arn:aws:codedeploy:${region}:${account}:deploymentgroup:${applicationName}/${deploymentGroupName}`;
+        const spec = readAppSpec(await contentOf(revision, props.endpoint(), scope, role, source), platform);
         const alarms = input.overrideAlarmConfiguration ?? settings.alarmConfiguration;
         const rollback = input.autoRollbackConfiguration ?? settings.autoRollbackConfiguration;
         const { deployment } = deployments.begin(
@@ -176,6 +178,7 @@ export function deploymentOperations(props: DeploymentOperationsProps): Record<s
                 endpoint: props.endpoint(),
                 scope,
                 role,
+                group: source,
                 id: deploymentId,
                 spec,
                 service: serviceOf(settings),
@@ -349,13 +352,20 @@ export function latestOf(deployments: Deployments, scope: Scope, groupId: string
 }
 
 /** The AppSpec of a revision. */
-async function contentOf(revision: Revision, endpoint: string, { region }: Scope, roleArn: string) {
+async function contentOf(
+  revision: Revision,
+  endpoint: string,
+  { region }: Scope,
+  roleArn: string,
+  source: string,
+) {
   const { revisionType, s3Location } = revision;
   const given = { AppSpecContent: revision.appSpecContent, String: revision.string, S3: undefined };
   if (revisionType === "GitHub")
     throw new AwsError("InvalidRevisionException", "Local AWS has no repositories: hand the AppSpec file in");
   if (revisionType === "S3" && s3Location) {
-    const role = await assumeBuildRole({ endpoint, region, roleArn, session: "codedeploy" });
+    const as = { service: "codedeploy.amazonaws.com", source };
+    const role = await assumeBuildRole({ endpoint, region, roleArn, session: "codedeploy", ...as });
     return await role.readObject(s3Location.bucket, s3Location.key).catch((error: Error) => {
       throw new AwsError("InvalidRevisionException", `The AppSpec file cannot be read: ${error.message}`);
     });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
 import { Deployments } from "../deployments/deployments";
 import { trafficRouting } from "../deployments/traffic";
+import type { Publisher } from "../events/event";
 import type { EmulatedTime } from "../time";
 import { deploymentOperations, latestOf } from "./codedeploy-deployments";
 import { type DeploymentConfig, PREDEFINED } from "./deployment-configs";
@@ -66,6 +67,11 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   alarmConfiguration: "AlarmConfig",
   overrideAlarmConfiguration: "AlarmConfig",
   autoRollbackConfiguration: "AutoRollbackConfig",
+  lifecycleEventHookExecutionId: "LifecycleEventHookExecutionId",
+  status: "LifecycleEventHookExecutionStatus",
+  tags: "TagsToAdd",
+  Tags: "TagsToAdd",
+  TagKeys: "TagsToAdd",
 };
 const REQUIRED = [
   "ApplicationName",
@@ -79,6 +85,7 @@ const REQUIRED = [
 ];
 
 const define = operationsOf((path, missing) => {
+  if (missing && (path === "Tags" || path === "TagKeys")) return "TagRequiredException";
   const subject = SUBJECTS[path.split(".")[0] ?? ""];
   if (!subject) return "InvalidInputException";
   return missing && REQUIRED.includes(subject) ? `${subject}RequiredException` : `Invalid${subject}Exception`;
@@ -88,11 +95,13 @@ export interface CodeDeployProps {
   /** Address of Local AWS itself. */
   readonly endpoint: () => string;
   readonly time: EmulatedTime;
+  /** Takes what becomes of deployments. @default - nobody does */
+  readonly events?: Publisher;
 }
 
 /** CodeDeploy's applications, deployment groups, configurations and deployments. */
-export function codedeploy({ endpoint, time }: CodeDeployProps): Service {
-  const deployments = new Deployments(time);
+export function codedeploy({ endpoint, time, events }: CodeDeployProps): Service {
+  const deployments = new Deployments(time, events);
   const applications = new Store<Application>();
   const configs = new Store<DeploymentConfig>();
   const tags = new Tags();

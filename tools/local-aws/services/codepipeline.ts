@@ -1,13 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
+import type { Publisher } from "../events/event";
+import { pipelineEvents } from "../events/pipelines";
 import { Actions, type ActionsProps } from "../pipelines/actions";
 import { Engine } from "../pipelines/engine";
 import { executionOperations, type KeptPipeline, withoutToken } from "./pipeline-executions";
 import { checkStructure, declaration, type Pipeline } from "./pipeline-structure";
 import { name, now, operationsOf, type Service, Store, smallPairs, smallTags, Tags } from "./service";
 
-export type PipelinesProps = Omit<ActionsProps, "scope">;
+export interface PipelinesProps extends Omit<ActionsProps, "scope"> {
+  /** Takes what becomes of executions. @default - nobody does */
+  readonly events?: Publisher;
+}
 
 const webhook = z.looseObject({
   name,
@@ -64,7 +69,12 @@ export function codepipeline(props: PipelinesProps): Service {
     pipelines.in(scope).get(pipeline.name)?.versions.at(-1) === pipeline;
   const open = (scope: Scope, pipeline: Pipeline) => {
     const actions = new Actions({ ...props, scope });
-    const engine = new Engine(pipeline, { region: scope.region, perform: actions.perform });
+    const engine = new Engine(pipeline, {
+      region: scope.region,
+      perform: actions.perform,
+      announce: actions.announce,
+      listener: props.events && pipelineEvents(scope, props.events),
+    });
     engines.add(engine);
     // As AWS does; but there only is something to start from where somebody has handed it in.
     const look = actions.hasSources(pipeline, stopping.signal).then((has) => {

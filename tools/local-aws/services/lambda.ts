@@ -165,7 +165,9 @@ class Urls {
       }
       const id = randomUUID().replaceAll("-", "");
       const created = { id, fn, CreationTime: new Date().toISOString(), InvokeMode: "BUFFERED" };
-      return answer(201, this.describe(this.put(key, { ...created, ...readConfig(request) })));
+      const config = this.put(key, { ...created, ...readConfig(request) });
+      const { LastModifiedTime: _, ...description } = this.describe(config);
+      return answer(201, description);
     }
     if (!found)
       throw new AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404);
