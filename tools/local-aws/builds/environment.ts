@@ -1,6 +1,6 @@
 /** What a build gets of this machine's environment. Not the caller's AWS, and no token: builds have a role. */
 const OURS =
-  /^(PATH|HOME|TMPDIR|LANG|LC_\w+|npm_config_.+|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|TF_CLI_CONFIG_FILE)$/i;
+  /^(PATH|HOME|TMPDIR|LANG|LC_\w+|npm_config_.+|NPM_AUDIT_REGISTRY|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|TF_CLI_CONFIG_FILE)$/i;
 /** npm takes passwords and tokens by its variables, too. */
 const SECRET = /^npm_config_.*(auth|token|passw|secret|key)/i;
 /** Where Local AWS listens. */
