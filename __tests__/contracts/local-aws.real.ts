@@ -544,8 +544,17 @@ describe("answers that the SDK gets have the form of the SDK's model", () => {
       );
       return deploymentId;
     };
+    /** What brings the old version back is a deployment of its own, and there is one at a time. */
+    const rolledBack = async (deploymentId: string) => {
+      const rollback = await until(async () => {
+        const { deploymentInfo } = await send(new sdk.GetDeploymentCommand({ deploymentId }));
+        return deploymentInfo?.rollbackInfo?.rollbackDeploymentId;
+      });
+      await ends(rollback);
+    };
     const failed = await deploy("Failed");
     await ends(failed);
+    await rolledBack(failed);
     expect(await describeAll(failed)).toBe("Failed");
     const stopped = await deploy("Succeeded", deploymentConfigName);
     await expect(send(new sdk.ContinueDeploymentCommand({ deploymentId: stopped }))).rejects.toThrow(
@@ -554,8 +563,7 @@ describe("answers that the SDK gets have the form of the SDK's model", () => {
     await send(new sdk.StopDeploymentCommand({ deploymentId: stopped, autoRollbackEnabled: true }));
     await ends(stopped);
     expect(await describeAll(stopped)).toBe("Stopped");
-    const { deployments: [latest = ""] = [] } = await send(new sdk.ListDeploymentsCommand(group));
-    await ends(latest);
+    await rolledBack(stopped);
     const good = await deploy("Succeeded");
     await ends(good);
     expect(await describeAll(good)).toBe("Succeeded");
