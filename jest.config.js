@@ -52,7 +52,8 @@ const project = (displayName, testMatch) => ({
 });
 
 // "unit" needs nothing but Node. Nor does "command", which runs commands as their users do, each as a process of its own.
-// "real" runs Terraform, the AWS provider and Local AWS. "acceptance" is run by `npm run verify` against a deployed
+// "real" runs Terraform, the AWS provider and Local AWS. "rehearsal" runs whole pipelines by hand, `npm run test:rehearsal`: six
+// minutes that `npm test` does not have yet. "acceptance" is run by `npm run verify` against a deployed
 // environment, with what of the caller's set-up leads there.
 module.exports = {
   // By itself jest leaves a core alone, which on two is half of them.
@@ -67,6 +68,7 @@ module.exports = {
     project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),
     project("command", ["<rootDir>/__tests__/**/*.command.ts"]),
     project("real", ["<rootDir>/__tests__/**/*.real.ts"]),
+    project("rehearsal", ["<rootDir>/__tests__/**/*.rehearsal.ts"]),
     {
       ...project("acceptance", ["<rootDir>/__tests__/acceptance/environment/**/*.check.ts"]),
       setupFiles: [],

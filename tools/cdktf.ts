@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly logFile?: string;
   /** Gets each line that the command prints. @default - nobody */
   readonly onLine?: (line: string) => void;
+  /** Ends the command. @default - it comes to its end */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunResult {
@@ -29,7 +31,7 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const { cwd, env, logFile, onLine } = options;
+  const { cwd, env, logFile, onLine, signal } = options;
   const bin = join(projectRoot(), "node_modules/.bin");
   const tools = await terraformEnvironment();
   const all = {
@@ -43,6 +45,7 @@ export async function run(
     cwd,
     env: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
     stdio: ["inherit", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+    signal,
   });
   const output: string[] = [];
   const parts = { stdout: [] as string[], stderr: [] as string[] };

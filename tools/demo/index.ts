@@ -1,32 +1,17 @@
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { parseArgs, stripVTControlCharacters } from "node:util";
-import {
-  type DefaultRenderer,
-  Listr,
-  type ListrTask,
-  type ListrTaskWrapper,
-  PRESET_TIMER,
-  type SimpleRenderer,
-} from "listr2";
+import { parseArgs } from "node:util";
+import { Listr, type ListrTask, PRESET_TIMER } from "listr2";
 import type { Settings } from "../../settings";
 import { inParallel } from "../../shared/parallel";
-import { cdktf, run, tail } from "../cdktf";
-import { type LocalAws, minuteMilliseconds, startLocalAws } from "../local-aws";
+import { run, tail } from "../cdktf";
+import { minuteMilliseconds } from "../local-aws";
 import { projectRoot, runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
 import { motoServer, providerMirror, terraform } from "../toolchain";
-import { demoEnvironment } from "./environment";
 import { readOutputs, type StackSummary, summarize, table } from "./summary";
-
-/** Made up, of a token's form: nobody at GitHub is asked about it. */
-const TOKEN = `ghp_${"LocalAws".repeat(5)}`.slice(0, 40);
-
-/** More at once are slower on two cores: each Terraform and its provider take half a gigabyte. */
-const SIDE_BY_SIDE = 2;
-
-type Wrapper = ListrTaskWrapper<object, typeof DefaultRenderer, typeof SimpleRenderer>;
+import { SIDE_BY_SIDE, World, type Wrapper } from "./world";
 
 /** The example settings, deployed to Local AWS in a folder of their own. */
 class Demo {
@@ -35,7 +20,7 @@ class Demo {
   private readonly folder = join(this.root, ".slipway/demo");
   private readonly log = join(this.folder, "demo.log");
   private settings!: Settings;
-  private aws?: LocalAws;
+  private world?: World;
   readonly stacks: StackSummary[] = [];
 
   /** @param minute how long a minute of a release takes, in milliseconds */
@@ -45,9 +30,9 @@ class Demo {
     return [
       { title: "Terraform and the emulator", task: (_, task) => this.findTools(task) },
       { title: "Local AWS", task: (_, task) => this.startAws(task) },
-      { title: "bootstrap", task: (_, task) => this.npm("bootstrap", [], task) },
+      { title: "bootstrap", task: (_, task) => this.deployer.npm("bootstrap", [], task) },
       { title: "access-*, delivery", task: (_, task) => this.deploy(["access-*", "delivery"], task) },
-      { title: "connect", task: (_, task) => this.npm("connect", [], task) },
+      { title: "connect", task: (_, task) => this.deployer.npm("connect", [], task) },
       {
         // `delivery` once more: what needs the token is made now.
         title: "delivery, pipeline-*, environments",
@@ -57,11 +42,14 @@ class Demo {
       { title: "Plans again: every one must be empty", task: (_, task) => this.planAll(task) },
       ...(destroy
         ? [
-            { title: "destroy *", task: (_: object, task: Wrapper) => this.cdktf(["destroy", "*"], task) },
+            {
+              title: "destroy *",
+              task: (_: object, task: Wrapper) => this.deployer.cdktf(["destroy", "*"], task),
+            },
             {
               title: "destroy bootstrap",
               task: (_: object, task: Wrapper) =>
-                this.npm("bootstrap", ["--destroy", "--auto-approve"], task),
+                this.deployer.npm("bootstrap", ["--destroy", "--auto-approve"], task),
             },
           ]
         : []),
@@ -69,7 +57,7 @@ class Demo {
   }
 
   get endpoint(): string {
-    return this.aws?.endpoint ?? "";
+    return this.world?.endpoint ?? "";
   }
 
   get region(): string {
@@ -77,7 +65,7 @@ class Demo {
   }
 
   async stop(): Promise<void> {
-    await this.aws?.stop();
+    await this.world?.stop();
   }
 
   private async findTools(task: Wrapper): Promise<void> {
@@ -107,43 +95,24 @@ class Demo {
         sendCrashReports: "false",
       }),
     );
-    this.aws = await startLocalAws({
-      account: this.settings.account,
-      motoServer: await motoServer(),
+    this.world = new World({
+      project: this.root,
+      folder: this.folder,
+      logFile: this.log,
+      settings: this.settings,
       minuteMilliseconds: this.minute,
     });
-    task.title += ` at ${this.aws.endpoint}`;
+    await this.world.start();
+    task.title += ` at ${this.endpoint}`;
   }
 
-  private npm(script: string, args: string[], task: Wrapper): Promise<void> {
-    const file = `tools/${script}/index.ts`;
-    return this.run(process.execPath, [join(this.root, "tools/run.mjs"), file, ...args], task);
+  /** It has started when anything is deployed. */
+  private get deployer(): World {
+    return this.world!;
   }
 
   private deploy(stacks: string[], task: Wrapper): Promise<void> {
-    return this.cdktf(["deploy", ...stacks], task);
-  }
-
-  private async cdktf(args: string[], task: Wrapper): Promise<void> {
-    await cdktf([...args, "--parallelism", String(SIDE_BY_SIDE)], this.options(task));
-  }
-
-  private async run(command: string, args: string[], task: Wrapper): Promise<void> {
-    const { exitCode, output } = await run(command, args, this.options(task));
-    if (exitCode !== 0) throw new UserError(`${tail(output)}\nAll of it: ${this.log}`);
-  }
-
-  private options(task?: Wrapper) {
-    const env = demoEnvironment(process.env, {
-      endpoint: this.endpoint,
-      region: this.settings.region,
-      githubToken: TOKEN,
-    });
-    const onLine = (line: string) => {
-      // Where nothing can be overwritten, each line would stay: the log has them.
-      if (task && process.stdout.isTTY) task.output = stripVTControlCharacters(line).slice(0, 120);
-    };
-    return { cwd: this.folder, env, logFile: this.log, onLine };
+    return this.deployer.cdktf(["deploy", ...stacks], task);
   }
 
   private async planAll(task: Wrapper): Promise<void> {
@@ -166,7 +135,7 @@ class Demo {
   /** @returns whether the plan is empty */
   private async plan(name: string, cwd: string): Promise<boolean> {
     const { path } = await terraform();
-    const options = { ...this.options(), cwd };
+    const options = { ...this.deployer.options(), cwd };
     const { exitCode, output } = await run(
       path,
       ["plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock=false"],

@@ -96,6 +96,7 @@ export class Gateway {
       images: this.images,
       changed: ({ scope, service }, task) => events.publish(scope, taskEvent(describeTask(task, service))),
       inFlight: (group, id, port) => balancers.target(group, id, port)?.inFlight ?? 0,
+      isHealthy: (group, id, port) => balancers.target(group, id, port)?.health.state === "healthy",
     });
     this.quirks = [
       ...createQuirks(),

@@ -90,6 +90,15 @@ test("each task set of a service has its share of tasks, and they end with it", 
   expect((await tasks()).length).toBe(1);
 });
 
+test("a task set is not steady while its load balancer has not found its tasks well", async () => {
+  const targetGroupArn = `arn:aws:elasticloadbalancing:eu-west-1:${BUILD}:targetgroup/web/1`;
+  const set = { taskSetArn: SET, status: "PRIMARY", taskDefinition: "web:1" };
+  const balanced = { ...set, loadBalancers: [{ targetGroupArn, containerPort: 8080 }] };
+  await change({ deploymentController: { type: "EXTERNAL" }, taskSets: [balanced] });
+  await eventually(async () => (await running())?.runningCount === 1);
+  expect((await running())?.taskSets).toMatchObject([{ runningCount: 1, stabilityStatus: "STABILIZING" }]);
+});
+
 test("another task definition brings other tasks", async () => {
   await ecs("CreateService", { serviceName: "web" });
   await eventually(async () => (await running())?.runningCount === 1);

@@ -107,10 +107,10 @@ function withCounts(services: Services, answer: Buffer): Buffer {
   const count = (described: Fields, arn: unknown) => {
     const counts = services.countsOf(String(arn));
     if (!counts) return undefined;
-    const { wanted, running } = counts;
+    const { wanted, running, isSteady } = counts;
     const numbers = { runningCount: running, pendingCount: Math.max(wanted - running, 0) };
     Object.assign(described, numbers);
-    return { ...numbers, wanted };
+    return { ...numbers, wanted, isSteady };
   };
   const setsOf = (described: Fields) =>
     [described.taskSets, described.taskSet].flat().filter(Boolean) as Fields[];
@@ -118,9 +118,8 @@ function withCounts(services: Services, answer: Buffer): Buffer {
   for (const set of [...setsOf(content), ...all.flatMap(setsOf)]) {
     const counts = count(set, set.taskSetArn);
     if (!counts) continue;
-    const steady = counts.runningCount === counts.wanted;
     set.computedDesiredCount = counts.wanted;
-    set.stabilityStatus = steady ? "STEADY_STATE" : "STABILIZING";
+    set.stabilityStatus = counts.isSteady ? "STEADY_STATE" : "STABILIZING";
   }
   for (const service of all) {
     const own = count(service, service.serviceArn);

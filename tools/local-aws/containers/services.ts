@@ -15,6 +15,8 @@ export interface ServicesProps {
   readonly images: LocalImages;
   /** How many requests a target has to answer yet. */
   readonly inFlight: (group: string, id: string, port: number) => number;
+  /** Whether a load balancer has found a target well. @default - all are */
+  readonly isHealthy?: (group: string, id: string, port: number) => boolean;
   /** Hears that a task runs, and that it has stopped. @default - nobody does */
   readonly changed?: (name: ServiceName, task: Task) => void;
   /** Gets a line for a task that cannot be started. @default - nobody */
@@ -68,6 +70,17 @@ class Group {
 
   get running(): number {
     return [...this.tasks].filter(({ status }) => status === "RUNNING").length;
+  }
+
+  /** Whether all that is wanted runs, and all its load balancers find it well. */
+  get isSteady(): boolean {
+    const { isHealthy = () => true } = this.props;
+    const isWell = ({ address }: Task) =>
+      (this.plan?.balancers ?? []).every(
+        ({ targetGroupArn, containerPort }) =>
+          !targetGroupArn || !containerPort || isHealthy(targetGroupArn, address, containerPort),
+      );
+    return this.running === this.wanted && [...this.tasks].every(isWell);
   }
 
   update(plan: Plan, task: TaskDefinition, range: string): void {
@@ -183,10 +196,12 @@ export class Services {
     return done;
   }
 
-  /** How many tasks of a service, or of a task set, are wanted and run. */
-  countsOf(arn: string): { readonly wanted: number; readonly running: number } | undefined {
+  /** How many tasks of a service, or of a task set, are wanted and run, and whether they are as they should be. */
+  countsOf(
+    arn: string,
+  ): { readonly wanted: number; readonly running: number; readonly isSteady: boolean } | undefined {
     const group = this.groups.get(arn);
-    return group && { wanted: group.wanted, running: group.running };
+    return group && { wanted: group.wanted, running: group.running, isSteady: group.isSteady };
   }
 
   tasksOf(name: ServiceName): Task[] {

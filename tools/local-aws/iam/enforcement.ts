@@ -1,5 +1,6 @@
 import type { Statement } from "../../review/access/policy";
 import { AwsError, type AwsRequest, type RequestHead } from "../aws-request";
+import { SOURCES_BUCKET } from "../pipelines/source";
 import type { Context } from "./conditions";
 import { type Asked, type Policies, type Principal, readStatements, refusalOf } from "./decision";
 import { Directory, type DirectoryProps, type Role, type Tags } from "./directory";
@@ -166,6 +167,8 @@ export class Enforcement {
     if (unknown) this.tell(`does not know what ${all[0]?.action} is asked for, and takes everything`);
     for (const demand of all) {
       const { action, resource } = demand;
+      // It stands for the Git host, which lets a pipeline in by its token or connection.
+      if (action === "s3:GetObject" && resource.startsWith(`arn:aws:s3:::${SOURCES_BUCKET}/`)) continue;
       const account = this.accountOf(resource, session.account);
       const carried = await this.directory.tags(resource, { account, region: request.region });
       const context = await this.context(request, demand, account, session, carried, tags);

@@ -171,10 +171,9 @@ async function push(place: Place, manifest: Manifest, folder: ImageFolder): Prom
     imageTag: tag,
     imageDigest: manifest.digest,
   };
-  // Asked first, because moto breaks where there is no repository to put an image into.
-  const refusal =
-    (await ecr(place, "DescribeRepositories", { registryId: account, repositoryNames: [repository] })) ??
-    (await ecr(place, "PutImage", image));
+  // Asked first, as pushes do, and because moto breaks where there is no repository to put an image into.
+  const before = { registryId: account, repositoryName: repository, imageIds: [{ imageTag: tag }] };
+  const refusal = (await ecr(place, "BatchGetImage", before)) ?? (await ecr(place, "PutImage", image));
   // A registry takes the same image again, also where tags never change.
   if (refusal && folder.digestOf(named) !== manifest.digest)
     throw new UserError(`The image was not pushed to ${named}. ECR says ${refusal}`);

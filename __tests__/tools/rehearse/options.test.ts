@@ -1,0 +1,33 @@
+import { readOptions } from "../../../tools/rehearse/options";
+
+test("nothing said is a whole rehearsal of the working tree, a second for a minute", () => {
+  expect(readOptions([])).toEqual({ faults: {}, keep: false, minuteMilliseconds: 1000 });
+});
+
+test("all that can be said is understood", () => {
+  const said =
+    "--pipeline web --settings a.tfvars --from-commit v1 --until Build --reject --json - --fault kill=lint --fault duplicate-events --minute 0.5 --keep";
+  expect(readOptions(said.split(" "))).toEqual({
+    pipeline: "web",
+    settings: "a.tfvars",
+    fromCommit: "v1",
+    until: "Build",
+    decision: "Rejected",
+    json: "-",
+    faults: { kill: "lint", duplicateEvents: true },
+    keep: true,
+    minuteMilliseconds: 500,
+  });
+});
+
+test.each([
+  ["both answers", ["--approve", "--reject"], /--approve and --reject were both given/],
+  ["a fault that it does not know", ["--fault", "fire"], /--fault fire.*kill=ACTION/],
+  ["a fault without an action", ["--fault", "kill="], /--fault kill=/],
+  ["an option that it does not know", ["--fast"], /--fast[\s\S]*Usage: npm run rehearse/],
+  ["an option without its value", ["--until"], /--until[\s\S]*Usage: npm run rehearse/],
+  ["a minute that is none", ["--minute", "soon"], /--minute soon/],
+])("%s: refused, with what is allowed", (_, args, message) => {
+  expect(() => readOptions(args)).toThrow(expect.objectContaining({ name: "UserError" }));
+  expect(() => readOptions(args)).toThrow(message);
+});

@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import type { DefaultRenderer, ListrTaskWrapper, SimpleRenderer } from "listr2";
+import type { Settings } from "../../settings";
+import { cdktf, type RunOptions, run, tail } from "../cdktf";
+import { type LocalAws, type LocalAwsProps, startLocalAws } from "../local-aws";
+import { UserError } from "../project";
+import { motoServer } from "../toolchain";
+import { demoEnvironment } from "./environment";
+
+/** Made up, of a token's form: nobody at GitHub is asked about it. */
+const TOKEN = `ghp_${"LocalAws".repeat(5)}`.slice(0, 40);
+
+/** More at once are slower on two cores: each Terraform and its provider take half a gigabyte. */
+export const SIDE_BY_SIDE = 2;
+
+/** A line on a screen. */
+const LINE = 120;
+
+export type Wrapper = ListrTaskWrapper<object, typeof DefaultRenderer, typeof SimpleRenderer>;
+
+export interface WorldProps
+  extends Pick<LocalAwsProps, "enforceIam" | "faults" | "log" | "minuteMilliseconds">,
+    Pick<RunOptions, "signal"> {
+  /** The project whose code deploys. */
+  readonly project: string;
+  /** Where the commands run: with terraform.tfvars and cdktf.json. */
+  readonly folder: string;
+  /** File that gets all that the commands print. */
+  readonly logFile: string;
+  readonly settings: Settings;
+}
+
+/** A Local AWS, and the commands that deploy there as users deploy to AWS. */
+export class World {
+  private aws?: LocalAws;
+
+  constructor(private readonly props: WorldProps) {}
+
+  /** "" before it has started. */
+  get endpoint(): string {
+    return this.aws?.endpoint ?? "";
+  }
+
+  async start(): Promise<void> {
+    const { settings, minuteMilliseconds, enforceIam, faults, log } = this.props;
+    this.aws = await startLocalAws({
+      account: settings.account,
+      motoServer: await motoServer(),
+      minuteMilliseconds,
+      enforceIam,
+      faults,
+      log,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.aws?.stop();
+  }
+
+  /** Runs `npm run SCRIPT`. @throws UserError with the end of what it printed */
+  async npm(script: string, args: readonly string[], task: Wrapper): Promise<void> {
+    const { project, logFile } = this.props;
+    const command = [join(project, "tools/run.mjs"), `tools/${script}/index.ts`, ...args];
+    const { exitCode, output } = await run(process.execPath, command, this.options(task));
+    if (exitCode !== 0) throw new UserError(`${tail(output)}\nAll of it: ${logFile}`);
+  }
+
+  /** @throws UserError with the end of what it printed */
+  async cdktf(args: readonly string[], task: Wrapper): Promise<void> {
+    await cdktf([...args, "--parallelism", String(SIDE_BY_SIDE)], this.options(task));
+  }
+
+  /** For commands of one's own. */
+  options(task?: Wrapper): RunOptions {
+    const { folder, logFile, settings, signal } = this.props;
+    const env = demoEnvironment(process.env, {
+      endpoint: this.endpoint,
+      region: settings.region,
+      githubToken: TOKEN,
+    });
+    const onLine = (line: string) => {
+      // Where nothing can be overwritten, each line would stay: the log has them.
+      if (task && process.stdout.isTTY) task.output = stripVTControlCharacters(line).slice(0, LINE);
+    };
+    return { cwd: folder, env, logFile, onLine, signal };
+  }
+}

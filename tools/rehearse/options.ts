@@ -1,0 +1,71 @@
+import { parseArgs } from "node:util";
+import { type FaultSettings, minuteMilliseconds, readFaults } from "../local-aws";
+import { UserError } from "../project";
+
+export type Decision = "Approved" | "Rejected";
+
+/** What a user says about a rehearsal. */
+export interface Options {
+  /** @default - the first one of the settings */
+  readonly pipeline?: string;
+  /** File of settings. @default - terraform.tfvars, or terraform.tfvars.example where there is none */
+  readonly settings?: string;
+  /** @default - the working tree */
+  readonly fromCommit?: string;
+  /** The stage after which it ends. @default - the last one */
+  readonly until?: string;
+  /** How every approval is answered. @default - somebody is asked */
+  readonly decision?: Decision;
+  /** File that gets the record, or "-". @default - none */
+  readonly json?: string;
+  readonly faults: FaultSettings;
+  /** Whether Local AWS stays for looking around. */
+  readonly keep: boolean;
+  /** How long a minute of a release takes. */
+  readonly minuteMilliseconds: number;
+}
+
+const USAGE =
+  "npm run rehearse -- [--pipeline NAME] [--settings FILE] [--from-commit REV] [--until STAGE] [--approve | --reject] [--json FILE|-] [--fault FAULT]… [--minute SECONDS] [--keep]";
+
+/** @throws UserError where they are not understood */
+export function readOptions(args: readonly string[]): Options {
+  const { approve, reject, fault, minute, ...given } = parse(args);
+  if (approve && reject)
+    throw new UserError(
+      "--approve and --reject were both given: every approval is answered the same. Give one.",
+    );
+  return {
+    pipeline: given.pipeline,
+    settings: given.settings,
+    fromCommit: given["from-commit"],
+    until: given.until,
+    decision: approve ? "Approved" : reject ? "Rejected" : undefined,
+    json: given.json,
+    faults: readFaults(fault),
+    keep: given.keep,
+    minuteMilliseconds: minuteMilliseconds(minute),
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        pipeline: { type: "string" },
+        settings: { type: "string" },
+        "from-commit": { type: "string" },
+        until: { type: "string" },
+        approve: { type: "boolean", default: false },
+        reject: { type: "boolean", default: false },
+        json: { type: "string" },
+        fault: { type: "string", multiple: true, default: [] },
+        minute: { type: "string", default: "1" },
+        keep: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UserError(`${(error as Error).message}\nUsage: ${USAGE}`);
+  }
+}
