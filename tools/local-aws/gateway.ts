@@ -47,6 +47,9 @@ import { lambda } from "./services/lambda";
 import type { Service } from "./services/service";
 import { EmulatedTime } from "./time";
 
+/** Builds may be silent for minutes between two calls. */
+const KEEP_ALIVE_MILLISECONDS = 10 * 60_000;
+
 export interface GatewayProps {
   /** Whose the credentials are that no AssumeRole of this gateway gave out. */
   readonly account: string;
@@ -113,6 +116,8 @@ export class Gateway {
     this.server = createServer((incoming, response) => void this.handle(incoming, response));
     // A big upload may take its time; nobody attacks this server.
     this.server.requestTimeout = 0;
+    // A client that was busy for a while would send its next request into a connection that we close.
+    this.server.keepAliveTimeout = KEEP_ALIVE_MILLISECONDS;
   }
 
   /** For AWS_ENDPOINT_URL. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { unzipSync, zipSync } from "fflate";
 import { machineEnvironment } from "../../../tools/local-aws/builds/environment";
 import { type BuildSource, noSource, s3Source, s3Target } from "../../../tools/local-aws/builds/exchange";
+import { BuildProcesses } from "../../../tools/local-aws/builds/processes";
 import { type BuildJob, BuildRun } from "../../../tools/local-aws/builds/runner";
 import { FakeRole } from "./fake-role";
 
@@ -70,6 +71,34 @@ const lives = (pid: number) => {
     return (error as NodeJS.ErrnoException).code === "ENOENT" && process.platform !== "linux";
   }
 };
+
+test("loses no line where the log could not be reached for a moment", async () => {
+  role.failingLogs = 2;
+  await runBuild({ build: { commands: ["echo hello"] } });
+  expect(printed()).toBe("hello");
+});
+
+// As much as fills all that lies between a command and us, and leaves its last lines waiting.
+test.each([
+  66_000, 68_000, 70_000,
+])("has all %i lines of a command that has ended, also where nobody read for a while", async (lines) => {
+  const processes = new BuildProcesses();
+  let output = "";
+  try {
+    await processes.run(
+      ["sh", "-c", `seq ${lines}`],
+      { cwd: "/", env: machineEnvironment(process.env) },
+      (text) => {
+        // Longer than a command's output may be silent after its end.
+        if (!output) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+        output += text;
+      },
+    );
+    expect(output.trimEnd().split("\n").at(-1)).toBe(String(lines));
+  } finally {
+    await processes.end();
+  }
+});
 
 test("goes through all phases, and leaves nothing behind", async () => {
   const run = await runBuild({ build: { commands: ["echo hello", "echo late >&2"] } });

@@ -12,6 +12,8 @@ export class FakeRole implements BuildRole {
   readonly parameters = new Map<string, string>();
   readonly secrets = new Map<string, string>();
   readonly events: LogEvent[] = [];
+  /** How many times the log takes nothing. */
+  failingLogs = 0;
 
   get log(): string {
     return this.events.map(({ message }) => message).join("");
@@ -53,6 +55,7 @@ export class FakeRole implements BuildRole {
 
   async logTo() {
     return async (events: readonly LogEvent[]) => {
+      if (this.failingLogs-- > 0) throw new Error("fetch failed");
       this.events.push(...events);
     };
   }

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
 
 export interface LogEvent {
   /** Milliseconds since 1970. */
@@ -8,6 +9,9 @@ export interface LogEvent {
 
 /** How often the events that have come are passed on, in milliseconds. */
 const PASS_MILLISECONDS = 500;
+/** How often they are handed in before they count as lost, and how long to wait between, in milliseconds. */
+const MOST_TRIES = 4;
+const RETRY_MILLISECONDS = 250;
 /** Shorter parts of a hidden value of many lines would hide half of the log. */
 const LEAST_HIDDEN_LINE = 4;
 
@@ -83,6 +87,16 @@ export class BuildLog {
     if (!sink || !this.waiting.length) return;
     const events = this.waiting;
     this.waiting = [];
-    this.passing = this.passing.then(() => sink(events)).catch(() => {});
+    this.passing = this.passing.then(() => handIn(events, sink));
+  }
+}
+
+async function handIn(events: readonly LogEvent[], sink: NonNullable<BuildLog["sink"]>): Promise<void> {
+  for (let tries = 1; tries <= MOST_TRIES; tries++) {
+    try {
+      return await sink(events);
+    } catch {
+      await wait(RETRY_MILLISECONDS);
+    }
   }
 }

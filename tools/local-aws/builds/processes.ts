@@ -41,7 +41,7 @@ process.on("message", ({ id, end: last, args, cwd, env }) => {
   // One stream for both, so that lines stay in their order.
   const child = spawn("/bin/sh", ["-c", 'exec "$0" "$@" 2>&1', ...args], { cwd, env, stdio: ["ignore", "pipe", "ignore"] });
   open.add(child);
-  let told = false, exit, quiet, atLast;
+  let told = false, sending = 0, exit, quiet, atLast;
   const tell = (code) => {
     if (!told) send({ id, code });
     told = true;
@@ -51,12 +51,17 @@ process.on("message", ({ id, end: last, args, cwd, env }) => {
   // What a command left running in the background may hold its output open, and even go on printing.
   const tellWhenQuiet = () => {
     clearTimeout(quiet);
-    if (exit !== undefined && !told) quiet = setTimeout(tell, 200, exit);
+    if (exit !== undefined && !told && !sending) quiet = setTimeout(tell, 200, exit);
   };
   child.stdout.setEncoding("utf8").on("data", (output) => {
     child.stdout.pause();
-    send({ id, output }, () => child.stdout.resume());
-    tellWhenQuiet();
+    sending++;
+    clearTimeout(quiet);
+    send({ id, output }, () => {
+      sending--;
+      child.stdout.resume();
+      tellWhenQuiet();
+    });
   });
   child.on("error", (error) => { send({ id, output: error.message + "\\n" }); tell(127); });
   child.on("exit", (code) => {
