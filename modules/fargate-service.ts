@@ -1,5 +1,3 @@
-import { CodedeployApp } from "@cdktf/provider-aws/lib/codedeploy-app";
-import { CodedeployDeploymentGroup } from "@cdktf/provider-aws/lib/codedeploy-deployment-group";
 import { EcsService } from "@cdktf/provider-aws/lib/ecs-service";
 import type { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import { LbListenerRule } from "@cdktf/provider-aws/lib/lb-listener-rule";
@@ -10,17 +8,17 @@ import { VpcSecurityGroupIngressRule } from "@cdktf/provider-aws/lib/vpc-securit
 import { Construct } from "constructs";
 import type { ServiceRelease, ServiceSettings } from "../settings";
 import { serviceChecks } from "../shared/checks";
-import type { ServiceRelease as ReleaseFacts } from "../shared/releases";
+import type { DeploymentGroup, ServiceRelease as ReleaseFacts } from "../shared/releases";
+import { releaseByCodeDeploy } from "./code-deploy";
 import type { Chart } from "./dashboard";
 import { alarm, draw, scale } from "./fargate-metrics";
 import { definePlaceholder, shapeTask, TASKS } from "./fargate-task";
-import { Role } from "./iam";
 import type { IKey } from "./key";
 import { type LoadBalancer, TEST_PORT } from "./load-balancer";
 import type { LogGroup } from "./logs";
 import { physicalName } from "./naming";
 import type { Network } from "./network";
-import { ReleaseCheck, ROLLBACK } from "./release-check";
+import { ReleaseCheck } from "./release-check";
 
 /** CodeDeploy's predefined configurations for ECS. */
 const DEPLOYMENT_CONFIGS: Record<ServiceRelease, string> = {
@@ -221,87 +219,78 @@ export class FargateService extends Construct {
     blue: LbTargetGroup,
     green: LbTargetGroup,
     alarms: readonly string[],
-  ): Pick<ReleaseFacts, "application" | "group" | "check" | "alarms"> {
+  ): DeploymentGroup {
     const { clusterName, clusterArn, loadBalancer, release, account, region, boundary } = this.props;
     const application = physicalName("codeDeploy", this.fullName);
     const group = this.props.name;
-    const check = this.checkReleases(application, group);
-    const role = new Role(this, "release-role", {
-      name: physicalName("iamRole", this.fullName, "release"),
-      description: `CodeDeploy's releases of ${this.props.name}`,
-      service: "codedeploy.amazonaws.com",
-      sourceAccount: account,
-      boundary,
-    });
     const passable = ["execution", "task"].map(
       (kind) => `arn:aws:iam::${account}:role/${physicalName("iamRole", this.fullName, kind)}`,
     );
-    role.allow(
-      {
-        actions: [
-          "ecs:CreateTaskSet",
-          "ecs:DeleteTaskSet",
-          "ecs:DescribeServices",
-          "ecs:UpdateServicePrimaryTaskSet",
-        ],
-        resources: [
-          `arn:aws:ecs:${region}:${account}:service/${clusterName}/${this.props.name}`,
-          `arn:aws:ecs:${region}:${account}:task-set/${clusterName}/${this.props.name}/*`,
-          clusterArn,
-        ],
-      },
-      {
-        actions: [
-          "elasticloadbalancing:DescribeListeners",
-          "elasticloadbalancing:DescribeRules",
-          "elasticloadbalancing:DescribeTargetGroups",
-          "cloudwatch:DescribeAlarms",
-        ],
-        resources: ["*"],
-        reason: "Describing has no resource.",
-      },
-      {
-        actions: ["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
-        resources: [
-          loadBalancer.productionListenerArn,
-          loadBalancer.testListenerArn,
-          `arn:aws:elasticloadbalancing:${region}:${account}:listener-rule/${loadBalancer.arnSuffix}/*`,
-        ],
-      },
-      {
-        actions: ["iam:PassRole"],
-        resources: passable,
-        conditions: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
-      },
-    );
-    check.grantAsk(role);
-    const app = new CodedeployApp(this, "release-app", { name: application, computePlatform: "ECS" });
-    new CodedeployDeploymentGroup(this, "release", {
-      appName: app.name,
-      deploymentGroupName: group,
-      deploymentConfigName: DEPLOYMENT_CONFIGS[release],
-      serviceRoleArn: role.arn,
-      deploymentStyle: { deploymentType: "BLUE_GREEN", deploymentOption: "WITH_TRAFFIC_CONTROL" },
-      ecsService: { clusterName, serviceName: service.name },
-      blueGreenDeploymentConfig: {
-        deploymentReadyOption: { actionOnTimeout: "CONTINUE_DEPLOYMENT" },
-        terminateBlueInstancesOnDeploymentSuccess: {
-          action: "TERMINATE",
-          terminationWaitTimeInMinutes: this.props.bakeMinutes,
+    return releaseByCodeDeploy(this, {
+      releases: this.fullName,
+      application,
+      group,
+      computePlatform: "ECS",
+      config: DEPLOYMENT_CONFIGS[release],
+      settings: {
+        ecsService: { clusterName, serviceName: service.name },
+        blueGreenDeploymentConfig: {
+          deploymentReadyOption: { actionOnTimeout: "CONTINUE_DEPLOYMENT" },
+          terminateBlueInstancesOnDeploymentSuccess: {
+            action: "TERMINATE",
+            terminationWaitTimeInMinutes: this.props.bakeMinutes,
+          },
+        },
+        loadBalancerInfo: {
+          targetGroupPairInfo: {
+            prodTrafficRoute: { listenerArns: [loadBalancer.productionListenerArn] },
+            testTrafficRoute: { listenerArns: [loadBalancer.testListenerArn] },
+            targetGroup: [{ name: blue.name }, { name: green.name }],
+          },
         },
       },
-      loadBalancerInfo: {
-        targetGroupPairInfo: {
-          prodTrafficRoute: { listenerArns: [loadBalancer.productionListenerArn] },
-          testTrafficRoute: { listenerArns: [loadBalancer.testListenerArn] },
-          targetGroup: [{ name: blue.name }, { name: green.name }],
+      rights: [
+        {
+          actions: [
+            "ecs:CreateTaskSet",
+            "ecs:DeleteTaskSet",
+            "ecs:DescribeServices",
+            "ecs:UpdateServicePrimaryTaskSet",
+          ],
+          resources: [
+            `arn:aws:ecs:${region}:${account}:service/${clusterName}/${this.props.name}`,
+            `arn:aws:ecs:${region}:${account}:task-set/${clusterName}/${this.props.name}/*`,
+            clusterArn,
+          ],
         },
-      },
-      autoRollbackConfiguration: ROLLBACK,
-      alarmConfiguration: { enabled: true, alarms: [...alarms] },
-      dependsOn: role.ready,
+        {
+          actions: [
+            "elasticloadbalancing:DescribeListeners",
+            "elasticloadbalancing:DescribeRules",
+            "elasticloadbalancing:DescribeTargetGroups",
+          ],
+          resources: ["*"],
+          reason: "Describing has no resource.",
+        },
+        {
+          actions: ["elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"],
+          resources: [
+            loadBalancer.productionListenerArn,
+            loadBalancer.testListenerArn,
+            `arn:aws:elasticloadbalancing:${region}:${account}:listener-rule/${loadBalancer.arnSuffix}/*`,
+          ],
+        },
+        {
+          actions: ["iam:PassRole"],
+          resources: passable,
+          conditions: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+        },
+      ],
+      check: this.checkReleases(application, group),
+      alarms,
+      account,
+      boundary,
     });
-    return { application, group, check: check.name, alarms };
   }
 
   /** It is in the VPC: from outside, nobody reaches the listener that shows new versions. */

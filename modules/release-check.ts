@@ -5,12 +5,6 @@ import { createFunction, type FunctionProps } from "./function";
 import type { Grantee } from "./iam";
 import { physicalName } from "./naming";
 
-/** What brings the old version back by itself. */
-export const ROLLBACK = {
-  enabled: true,
-  events: ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"],
-};
-
 /** For which a check is tried until it is good. A load balancer needs a moment to lead to another target group. */
 const PATIENCE_SECONDS = { service: 30, function: 15 };
 

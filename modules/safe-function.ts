@@ -4,8 +4,6 @@ import { Apigatewayv2Integration } from "@cdktf/provider-aws/lib/apigatewayv2-in
 import { Apigatewayv2Route } from "@cdktf/provider-aws/lib/apigatewayv2-route";
 import { Apigatewayv2Stage } from "@cdktf/provider-aws/lib/apigatewayv2-stage";
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
-import { CodedeployApp } from "@cdktf/provider-aws/lib/codedeploy-app";
-import { CodedeployDeploymentGroup } from "@cdktf/provider-aws/lib/codedeploy-deployment-group";
 import { LambdaAlias } from "@cdktf/provider-aws/lib/lambda-alias";
 import type { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { LambdaFunctionUrl } from "@cdktf/provider-aws/lib/lambda-function-url";
@@ -14,13 +12,13 @@ import { Construct } from "constructs";
 import type { FunctionRelease, FunctionSettings } from "../settings";
 import { LIVE_ALIAS } from "../shared/names";
 import type { FunctionRelease as ReleaseFacts } from "../shared/releases";
+import { releaseByCodeDeploy } from "./code-deploy";
 import type { Chart, Line } from "./dashboard";
 import { createFunction } from "./function";
-import { Role } from "./iam";
 import type { IKey } from "./key";
 import { LogGroup } from "./logs";
 import { physicalName } from "./naming";
-import { ReleaseCheck, ROLLBACK } from "./release-check";
+import { ReleaseCheck } from "./release-check";
 
 /** CodeDeploy's predefined configurations for Lambda. */
 const DEPLOYMENT_CONFIGS: Record<FunctionRelease, string> = {
@@ -238,24 +236,6 @@ export class SafeFunction extends Construct {
     const releases = `${props.prefix}-${props.name}-fn`;
     const application = physicalName("codeDeploy", releases);
     const group = props.name;
-    const role = new Role(this, "release-role", {
-      name: physicalName("iamRole", releases, "release"),
-      description: `CodeDeploy's releases of ${props.name}`,
-      service: "codedeploy.amazonaws.com",
-      sourceAccount: account,
-      boundary,
-    });
-    role.allow(
-      {
-        actions: ["lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"],
-        resources: [fn.arn, `${fn.arn}:${LIVE_ALIAS}`],
-      },
-      {
-        actions: ["cloudwatch:DescribeAlarms"],
-        resources: ["*"],
-        reason: "Describing has no resource.",
-      },
-    );
     const check = new ReleaseCheck(this, "check", {
       ...props,
       releases,
@@ -266,19 +246,24 @@ export class SafeFunction extends Construct {
       target: { kind: "function", name: this.name, alias: LIVE_ALIAS },
       checks: props.function.checks,
     });
-    check.grantAsk(role);
-    const app = new CodedeployApp(this, "release-app", { name: application, computePlatform: "Lambda" });
-    new CodedeployDeploymentGroup(this, "release", {
-      appName: app.name,
-      deploymentGroupName: group,
-      deploymentConfigName: DEPLOYMENT_CONFIGS[props.release],
-      serviceRoleArn: role.arn,
-      deploymentStyle: { deploymentType: "BLUE_GREEN", deploymentOption: "WITH_TRAFFIC_CONTROL" },
-      autoRollbackConfiguration: ROLLBACK,
-      alarmConfiguration: { enabled: true, alarms: [...alarms] },
-      dependsOn: role.ready,
+    const deployment = releaseByCodeDeploy(this, {
+      releases,
+      application,
+      group,
+      computePlatform: "Lambda",
+      config: DEPLOYMENT_CONFIGS[props.release],
+      rights: [
+        {
+          actions: ["lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"],
+          resources: [fn.arn, `${fn.arn}:${LIVE_ALIAS}`],
+        },
+      ],
+      check,
+      alarms,
+      account,
+      boundary,
     });
-    return { application, group, check: check.name, alarms, function: this.name, alias: LIVE_ALIAS };
+    return { ...deployment, function: this.name, alias: LIVE_ALIAS };
   }
 }
 

@@ -13,7 +13,7 @@ export interface Releases {
 }
 
 /** One of CodeDeploy's deployment groups. */
-interface DeploymentGroup {
+export interface DeploymentGroup {
   readonly application: string;
   readonly group: string;
   /** Name of the function that CodeDeploy asks before traffic moves, and after. */
