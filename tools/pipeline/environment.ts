@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { EnvironmentSettings, Settings } from "../../settings";
 import { UserError } from "../project";
 import { projectSettings } from "../settings";
+import { Stack } from "../stack";
 
 /** Where `cdktf synth` puts the stacks. */
 const STACKS = "cdktf.out/stacks";
@@ -30,4 +31,16 @@ export function stackFolder(stack: string): string {
   if (!existsSync(folder))
     throw new UserError(`The stack ${stack} is not in ${STACKS}: synthesize it first, with npm run synth.`);
   return folder;
+}
+
+/**
+ * What an environment's last deploy put out, by name; empty where nothing is deployed.
+ *
+ * @param folder its synthesized stack's
+ * @throws UserError with Terraform's words where it cannot be read
+ */
+export async function readOutputs(name: string, folder: string): Promise<Readonly<Record<string, unknown>>> {
+  const { values, failure } = await new Stack(folder).outputs();
+  if (!values) throw new UserError(`What ${name} put out cannot be read.\n${failure}`);
+  return values;
 }

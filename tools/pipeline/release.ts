@@ -9,8 +9,7 @@ import { readBundle, readCommit, readImages, readReleases } from "../release/inp
 import { ReleaseRecord } from "../release/record";
 import { bringBack, release } from "../release/release";
 import { ReleasableService } from "../release/service";
-import { Stack } from "../stack";
-import { readEnvironment } from "./environment";
+import { readEnvironment, readOutputs } from "./environment";
 
 /** Between two questions about the same thing. */
 const SECONDS = 5;
@@ -23,9 +22,7 @@ const SECONDS = 5;
 runCommand(async () => {
   const { name, folder, isBack } = argumentsOf(process.argv.slice(2));
   const { settings, environment, folder: stack } = await readEnvironment(name);
-  const { values: outputs, failure } = await new Stack(stack).outputs();
-  if (!outputs) throw new UserError(`What ${name} put out cannot be read.\n${failure}`);
-  const { cluster, services, functions } = readReleases(name, outputs);
+  const { cluster, services, functions } = readReleases(name, await readOutputs(name, stack));
   const earlier = isBack ? ReleaseRecord.read(folder, name) : undefined;
   // All that a release is made of is there before anything changes; the way back needs none of it.
   const images = isBack ? {} : readImages(settings, Object.keys(services), process.env);

@@ -1,12 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import type { EnvironmentSettings, Settings } from "../../settings";
 import { verifyRoleArn } from "../../shared/names";
 import { run } from "../cdktf";
 import { projectRoot, runCommand, UserError } from "../project";
-import { Stack } from "../stack";
-import { readEnvironment } from "./environment";
+import { takeOnRole } from "../role";
+import { readEnvironment, readOutputs } from "./environment";
 
 /**
  * `npm run verify -- ENVIRONMENT`: runs the acceptance tests (`__tests__/acceptance/environment/*.check.ts`) against
@@ -16,8 +15,7 @@ runCommand(async () => {
   const [name, ...others] = process.argv.slice(2);
   if (!name || others.length) throw new UserError("Name an environment: npm run verify -- dev");
   const { settings, environment, folder } = await readEnvironment(name);
-  const { values: outputs, failure } = await new Stack(folder).outputs();
-  if (!outputs) throw new UserError(`What ${name} put out cannot be read.\n${failure}`);
+  const outputs = await readOutputs(name, folder);
   if (!Object.keys(outputs).length)
     throw new UserError(`${name} has put out nothing: deploy it first, with npx cdktf deploy ${name}`);
   const file = resolve(".slipway/outputs", `${name}.json`);
@@ -29,7 +27,7 @@ runCommand(async () => {
     {
       cwd: projectRoot(),
       env: {
-        ...(await takeOn(settings, environment)),
+        ...(await asVerifier(settings, environment)),
         SLIPWAY_ENVIRONMENT: name,
         SLIPWAY_OUTPUTS: file,
         JEST_JUNIT_OUTPUT_DIR: resolve(".slipway/reports"),
@@ -41,24 +39,21 @@ runCommand(async () => {
 });
 
 /** The environment's role for its tests, as AWS clients take it. @throws UserError where it cannot be taken on */
-async function takeOn(
+async function asVerifier(
   settings: Settings,
   environment: EnvironmentSettings,
 ): Promise<Record<string, string | undefined>> {
-  const { name, region } = environment;
-  const role = verifyRoleArn(settings, environment);
-  const { Credentials: credentials } = await new STSClient({ region })
-    .send(new AssumeRoleCommand({ RoleArn: role, RoleSessionName: "slipway-verify" }))
-    .catch((error: Error) => {
-      throw new UserError(
-        `The role ${role} cannot be taken on (${error.name}: ${error.message}). It takes credentials of the build account ${settings.account}, and is made by access-${name}: npx cdktf deploy access-${name}`,
-      );
-    });
+  const { accessKeyId, secretAccessKey, sessionToken } = await takeOnRole({
+    settings,
+    environment,
+    role: verifyRoleArn(settings, environment),
+    session: "slipway-verify",
+  });
   return {
-    AWS_ACCESS_KEY_ID: credentials?.AccessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials?.SecretAccessKey,
-    AWS_SESSION_TOKEN: credentials?.SessionToken,
-    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+    AWS_REGION: environment.region,
     // It would come first.
     AWS_PROFILE: undefined,
   };

@@ -3,10 +3,9 @@ import { CloudWatchLogsClient } from "@aws-sdk/client-cloudwatch-logs";
 import { CodeDeployClient } from "@aws-sdk/client-codedeploy";
 import { ECSClient } from "@aws-sdk/client-ecs";
 import { LambdaClient } from "@aws-sdk/client-lambda";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import type { EnvironmentSettings, Settings } from "../../settings";
 import { releaseRoleArn } from "../../shared/names";
-import { UserError } from "../project";
+import { type RoleCredentials, takeOnRole } from "../role";
 
 /** What a release asks, in the environment's account and region. */
 export interface Clients {
@@ -15,13 +14,6 @@ export interface Clients {
   readonly lambda: LambdaClient;
   readonly cloudwatch: CloudWatchClient;
   readonly logs: CloudWatchLogsClient;
-}
-
-interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-  readonly expiration?: Date;
 }
 
 /** AWS throttles and stumbles: so often a call is tried, with pauses that grow to 20 seconds. */
@@ -47,29 +39,22 @@ export async function releaseClients(settings: Settings, environment: Environmen
 }
 
 /** One role that is taken on by another is so for an hour at most, and a release may take longer. */
-function roleCredentials(settings: Settings, environment: EnvironmentSettings): () => Promise<Credentials> {
-  const { name, region } = environment;
+function roleCredentials(
+  settings: Settings,
+  environment: EnvironmentSettings,
+): () => Promise<RoleCredentials> {
   const role = releaseRoleArn(settings, environment);
-  const sts = new STSClient({ region, maxAttempts: ATTEMPTS });
-  const takeOn = async (): Promise<Credentials> => {
-    const { Credentials: given } = await sts
-      .send(new AssumeRoleCommand({ RoleArn: role, RoleSessionName: "slipway-release" }))
-      .catch((error: Error) => {
-        throw new UserError(
-          `The role ${role} cannot be taken on (${error.name}: ${error.message}). It takes credentials of the build account ${settings.account}, and is made by access-${name}: npx cdktf deploy access-${name}`,
-        );
-      });
-    return {
-      accessKeyId: given?.AccessKeyId ?? "",
-      secretAccessKey: given?.SecretAccessKey ?? "",
-      sessionToken: given?.SessionToken,
-      expiration: given?.Expiration,
-    };
-  };
-  let current: Promise<Credentials> | undefined;
+  let current: Promise<RoleCredentials> | undefined;
   return async () => {
     const { expiration } = (await current?.catch(() => undefined)) ?? {};
-    if (!expiration || expiration.getTime() - Date.now() < MARGIN_MILLISECONDS) current = takeOn();
+    if (!expiration || expiration.getTime() - Date.now() < MARGIN_MILLISECONDS)
+      current = takeOnRole({
+        settings,
+        environment,
+        role,
+        session: "slipway-release",
+        maxAttempts: ATTEMPTS,
+      });
     return current!;
   };
 }
