@@ -20,9 +20,12 @@ async function dependencies(requested?: readonly string[]) {
     requested,
   });
   app.synth();
-  const { stacks } = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8"));
+  const manifest = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8"));
   return Object.fromEntries(
-    Object.entries<{ dependencies: string[] }>(stacks).map(([name, stack]) => [name, stack.dependencies]),
+    Object.entries<{ dependencies: string[] }>(manifest.stacks).map(([name, stack]) => [
+      name,
+      stack.dependencies,
+    ]),
   );
 }
 
@@ -41,10 +44,16 @@ describe("the order of the stacks", () => {
   });
 });
 
+/** The stacks of the example. */
+let stacks: Record<string, SynthesizedStack>;
+beforeAll(async () => {
+  stacks = synthesize(await exampleSettings());
+});
+
 describe("each stack", () => {
   test("declares every setting, so that Terraform warns of none, and refuses others than it was made with", async () => {
     const settings = await exampleSettings();
-    for (const stack of Object.values(synthesize(settings))) {
+    for (const stack of Object.values(stacks)) {
       const variables = stack.variable as Record<
         string,
         { default: unknown; validation: { condition: string; error_message: string }[] }
@@ -55,8 +64,8 @@ describe("each stack", () => {
     }
   });
 
-  test("works in its own account alone, and keeps its state in the bucket under its own name", async () => {
-    for (const [name, stack] of Object.entries(synthesize(await exampleSettings()))) {
+  test("works in its own account alone, and keeps its state in the bucket under its own name", () => {
+    for (const [name, stack] of Object.entries(stacks)) {
       const [provider] = (stack.provider as { aws: { allowed_account_ids: string[] }[] }).aws;
       const account = /dev$/.test(name)
         ? "222222222222"
@@ -76,13 +85,12 @@ describe("each stack", () => {
   });
 
   test("is free of what only Local AWS needs, unless it goes there", async () => {
-    const settings = await exampleSettings();
-    expect(JSON.stringify(synthesize(settings))).not.toMatch(/path_style/);
-    expect(JSON.stringify(synthesize(settings, { local: true }))).toMatch(/path_style/);
+    expect(JSON.stringify(stacks)).not.toMatch(/path_style/);
+    expect(JSON.stringify(synthesize(await exampleSettings(), { local: true }))).toMatch(/path_style/);
   });
 });
 
-test("names and ids of what holds data stay as they are", async () => {
+test("names and ids of what holds data stay as they are", () => {
   const stateful = [
     "aws_s3_bucket",
     "aws_kms_alias",
@@ -90,7 +98,7 @@ test("names and ids of what holds data stay as they are", async () => {
     "aws_secretsmanager_secret",
     "aws_sns_topic",
   ];
-  const frozen = Object.entries(synthesize(await exampleSettings())).flatMap(([stack, content]) =>
+  const frozen = Object.entries(stacks).flatMap(([stack, content]) =>
     resourcesOf(content)
       .filter(({ type }) => stateful.includes(type))
       .map(({ type, id, properties }) => `${stack} ${type}.${id} ${properties.bucket ?? properties.name}`),
@@ -133,8 +141,8 @@ describe("one pipeline an environment, instead of one that promotes through all"
     for (const environment of ["dev", "staging", "prod"]) {
       expect(resources(three[environment])).toEqual(resources(one[environment]));
       // Whom the way in is for is told there, by name.
-      const access = (stacks: Record<string, SynthesizedStack>) =>
-        resources(stacks[`access-${environment}`]).filter((text) => !text.includes('"type":"aws_iam_role",'));
+      const access = (all: Record<string, SynthesizedStack>) =>
+        resources(all[`access-${environment}`]).filter((text) => !text.includes('"type":"aws_iam_role",'));
       expect(access(three)).toEqual(access(one));
     }
     expect(Object.keys(three).filter((name) => name.startsWith("pipeline-"))).toEqual([

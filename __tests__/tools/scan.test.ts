@@ -1,13 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { execa } from "execa";
 import { auditDependencies } from "../../tools/scan/audit";
 import { iamFindings } from "../../tools/scan/iam";
 import { secretsBelow, secretsIn } from "../../tools/scan/secrets";
-import { FakeServer } from "../support/fake-server";
-import { exampleText, ROOT } from "../support/settings";
+import { advisory, FakeRegistry, project } from "./scanned-project";
 
 /** As Terraform writes it. */
 const reference = (path: string) => `\${${path}}`;
@@ -279,58 +276,6 @@ describe("secrets", () => {
   });
 });
 
-/** A registry that knows these advisories, and which versions of packages there are. */
-class FakeRegistry extends FakeServer {
-  advisories: Record<string, object[]> = {};
-  versions: Record<string, string[]> = {};
-  answersAudits = true;
-  protected override answer(request: IncomingMessage, _body: string, response: ServerResponse): void {
-    const name = request.url?.slice(1) ?? "";
-    const answer = (status: number, content: object) =>
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(content));
-    if (request.url === "/-/npm/v1/security/advisories/bulk" && this.answersAudits)
-      answer(200, this.advisories);
-    else if (request.method === "POST") answer(405, {});
-    else if (!this.versions[name]) answer(404, {});
-    else {
-      const versions = this.versions[name].map((version) => [version, { name, version }]);
-      answer(200, { name, "dist-tags": {}, versions: Object.fromEntries(versions) });
-    }
-  }
-}
-
-const advisory = (id: string, severity: string, range: string) => ({
-  id: 1,
-  url: `https://github.com/advisories/${id}`,
-  title: `The hole ${id}`,
-  severity,
-  vulnerable_versions: range,
-  cwe: [],
-  cvss: { score: 0, vectorString: null },
-});
-
-/** A project that depends on `direct`, and for development on `builder`, which depends on `inner`. */
-function project(accepted?: object): string {
-  const folder = mkdtempSync(join(tmpdir(), "slipway-scan-"));
-  const manifest = {
-    name: "slipway",
-    version: "1.0.0",
-    dependencies: { direct: "1.0.0" },
-    devDependencies: { builder: "1.0.0" },
-  };
-  const slipway = accepted && { audit: { accepted } };
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ ...manifest, slipway }));
-  const packages = {
-    "": manifest,
-    "node_modules/direct": { version: "1.0.0" },
-    "node_modules/builder": { version: "1.0.0", dev: true, dependencies: { inner: "^1.0.0" } },
-    "node_modules/inner": { version: "1.2.0", dev: true },
-  };
-  const lock = { name: "slipway", version: "1.0.0", lockfileVersion: 3, requires: true, packages };
-  writeFileSync(join(folder, "package-lock.json"), JSON.stringify(lock));
-  return folder;
-}
-
 let registry: FakeRegistry;
 let address: string;
 beforeEach(async () => {
@@ -446,84 +391,5 @@ describe("dependencies", () => {
     const folder = project();
     rmSync(join(folder, "package-lock.json"));
     await expect(audit(folder)).rejects.toThrow(/gave no report: .*lockfile/);
-  });
-});
-
-describe("npm run scan", () => {
-  const home = mkdtempSync(join(tmpdir(), "slipway-home-"));
-  const scan = async (cwd: string, args: string[] = []) => {
-    const { exitCode, stdout, stderr } = await execa(
-      process.execPath,
-      [join(ROOT, "tools/run.mjs"), "tools/scan/index.ts", ...args],
-      {
-        cwd,
-        reject: false,
-        extendEnv: false,
-        env: { PATH: process.env.PATH, HOME: home, NPM_AUDIT_REGISTRY: address },
-      },
-    );
-    return { exitCode, stderr, lines: stdout.replace(/\(\d+\.\d s\)/g, "(time)").split("\n") };
-  };
-  /** A project whose stacks are this one's. */
-  const whole = (settings = exampleText()) => {
-    const folder = project();
-    symlinkSync(join(ROOT, "tools"), join(folder, "tools"));
-    writeFileSync(join(folder, "terraform.tfvars"), settings);
-    return folder;
-  };
-
-  test("passes over this project", async () => {
-    expect(await scan(ROOT)).toEqual({
-      exitCode: 0,
-      stderr: "",
-      lines: ["dependencies: sound (time)", "rights: sound (time)", "secrets: sound (time)"],
-    });
-  });
-
-  test("looks at everything, whatever it finds on the way, and tells all of it", async () => {
-    registry.advisories = { direct: [advisory("GHSA-\u001b[2J", "high", "*")] };
-    const folder = whole();
-    const token = `ghp_${"a1".repeat(18)}`;
-    writeFileSync(join(folder, "notes.txt"), token);
-    const { exitCode, lines } = await scan(folder);
-    expect(exitCode).toBe(1);
-    expect(lines).toEqual([
-      "dependencies: 1 finding (time)",
-      expect.stringContaining("direct (node_modules/direct): high: The hole GHSA-\\u001b[2J"),
-      expect.stringMatching(/^ {6}\S/),
-      "rights: sound (time)",
-      "secrets: 1 finding (time)",
-      "  notes.txt:1: GitHub token ghp_…",
-      expect.stringMatching(/^ {6}Take it out and revoke it/),
-      "",
-      "2 of 3 checks failed.",
-    ]);
-    expect(lines.join()).not.toContain(token);
-  });
-
-  test("fails when the stacks cannot be synthesized, and looks at the rest", async () => {
-    const folder = whole(exampleText().replace(/= "always"/, '= "sometimes"'));
-    writeFileSync(join(folder, "notes.txt"), `ghp_${"a1".repeat(18)}`);
-    const { exitCode, lines } = await scan(folder);
-    expect(exitCode).toBe(1);
-    expect(lines.slice(0, 3)).toEqual([
-      "dependencies: sound (time)",
-      "rights: not looked at (time)",
-      "  The stacks cannot be synthesized.",
-    ]);
-    expect(lines.join("\n")).toMatch(
-      /"sometimes"[\s\S]*secrets: 2 findings[\s\S]*notes\.txt:1[\s\S]*stacks: not looked/,
-    );
-    expect(lines.join("\n")).not.toMatch(/\n\s+at /);
-  });
-
-  test("fails when it does not understand what it is given", async () => {
-    expect(await scan(ROOT, ["a", "b"])).toMatchObject({
-      exitCode: 1,
-      stderr: expect.stringMatching(/^Name one/),
-    });
-    const { exitCode, lines } = await scan(ROOT, ["nowhere.tfvars"]);
-    expect(exitCode).toBe(1);
-    expect(lines).toContain("  There is no file nowhere.tfvars.");
   });
 });

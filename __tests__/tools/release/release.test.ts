@@ -24,7 +24,10 @@ beforeEach(async () => {
   web = new ReleasableService("web", WEB, "hello-dev", IMAGE, bed.context);
   hello = new ReleasableFunction("hello", HELLO, NEW_CODE, bed.context);
 });
-afterEach(() => aws.stop());
+afterEach(() => {
+  aws.stop();
+  jest.restoreAllMocks();
+});
 
 const releases = (...subjects: Releasable[]) =>
   release(subjects, ReleaseRecord.begin(folder, "dev"), bed.context);
@@ -539,6 +542,8 @@ describe("a release that fails", () => {
 });
 
 test("a call that AWS throttles is made again", async () => {
+  // The pause before it is a share of seconds, by chance.
+  jest.spyOn(Math, "random").mockReturnValue(0);
   aws.errors.set("GetDeployment", { name: "ThrottlingException", times: 2 });
   await releases(web);
   expect(aws.service).toBe(NEW_TASK);
