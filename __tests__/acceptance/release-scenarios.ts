@@ -1,24 +1,17 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  BatchGetBuildsCommand,
-  CodeBuildClient,
-  CreateProjectCommand,
-  StartBuildCommand,
-} from "@aws-sdk/client-codebuild";
 import { CodeDeployClient, ListDeploymentsCommand } from "@aws-sdk/client-codedeploy";
 import { DescribeImagesCommand, ECRClient } from "@aws-sdk/client-ecr";
 import { GetAliasCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import { zipSync } from "fflate";
 import { run } from "../../tools/cdktf";
 import { terraform } from "../../tools/toolchain";
+import { runInBuild } from "../support/builds";
+import { LocalClients } from "../support/local-aws";
 import { ROOT } from "../support/settings";
 
 const REGISTRY = "111111111111.dkr.ecr.eu-west-1.amazonaws.com";
 const BUCKET = "release-scenarios";
-const local = { accessKeyId: "local", secretAccessKey: "local" };
 
 /** Where the example is deployed, with checks that look for "hello" at "/". */
 export interface World {
@@ -35,42 +28,18 @@ interface Answers {
 
 /** Releases to deployed environments: good ones, and all the ways in which they are not. */
 export function releaseScenarios(world: World): void {
-  let endpoint: string;
-  const region = "eu-west-1";
-  const clients: { destroy(): void }[] = [];
-  const client = <C extends { destroy(): void }>(Client: new (config: object) => C, more: object = {}): C => {
-    const made = new Client({ endpoint, region, credentials: local, ...more });
-    clients.push(made);
-    return made;
-  };
-  let codebuild: CodeBuildClient;
-  let s3: S3Client;
+  let clients: LocalClients;
 
   beforeAll(async () => {
-    endpoint = world.env().AWS_ENDPOINT_URL!;
-    codebuild = client(CodeBuildClient);
-    s3 = client(S3Client, { forcePathStyle: true });
-    const CreateBucketConfiguration = { LocationConstraint: region } as const;
-    await s3.send(new CreateBucketCommand({ Bucket: BUCKET, CreateBucketConfiguration }));
+    clients = new LocalClients(world.env().AWS_ENDPOINT_URL!);
+    await clients.createBucket(BUCKET);
   });
-  afterAll(() => {
-    for (const one of clients) one.destroy();
-  });
+  afterAll(() => clients.destroy());
 
   /** Clients of an environment's account. */
   async function inAccount(account: string) {
-    const { Credentials } = await client(STSClient).send(
-      new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${account}:role/look`, RoleSessionName: "look" }),
-    );
-    const credentials = {
-      accessKeyId: Credentials!.AccessKeyId!,
-      secretAccessKey: Credentials!.SecretAccessKey!,
-      sessionToken: Credentials!.SessionToken!,
-    };
-    return {
-      lambda: client(LambdaClient, { credentials }),
-      codedeploy: client(CodeDeployClient, { credentials }),
-    };
+    const inside = await clients.as(account, "look");
+    return { lambda: inside.of(LambdaClient), codedeploy: inside.of(CodeDeployClient) };
   }
 
   /** Builds and pushes an image in a build, as the pipeline does. @returns its URI, by digest */
@@ -83,39 +52,19 @@ export function releaseScenarios(world: World): void {
       }).listen(process.env.PORT);
       process.on("SIGTERM", () => process.exit());`;
     const Dockerfile = 'FROM node:22\nWORKDIR /app\nCOPY index.js .\nCMD ["node", "index.js"]\n';
-    const Body = zipSync({ Dockerfile: Buffer.from(Dockerfile), "index.js": Buffer.from(index) });
-    await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${version}.zip`, Body }));
-    const commands = [
-      `echo password | docker login --username AWS --password-stdin ${REGISTRY}`,
-      `docker buildx build --platform=linux/amd64 --tag=${REGISTRY}/hello/web:${version} --metadata-file=meta.json --push .`,
-    ];
-    const name = `image-${version}`;
-    await codebuild.send(
-      new CreateProjectCommand({
-        name,
-        serviceRole: "arn:aws:iam::111111111111:role/build",
-        source: {
-          type: "S3",
-          location: `${BUCKET}/${version}.zip`,
-          buildspec: JSON.stringify({ version: 0.2, phases: { build: { commands } } }),
-        },
-        artifacts: { type: "NO_ARTIFACTS" },
-        environment: {
-          type: "LINUX_CONTAINER",
-          image: "standard:7.0",
-          computeType: "BUILD_GENERAL1_SMALL",
-        },
-      }),
-    );
-    const { build } = await codebuild.send(new StartBuildCommand({ projectName: name }));
-    for (;;) {
-      const { builds } = await codebuild.send(new BatchGetBuildsCommand({ ids: [build!.id!] }));
-      if (builds![0]!.buildComplete) break;
-      await pause(200);
-    }
-    const { imageDetails } = await client(ECRClient).send(
-      new DescribeImagesCommand({ repositoryName: "hello/web", imageIds: [{ imageTag: version }] }),
-    );
+    const { status, log } = await runInBuild(clients, {
+      name: `image-${version}`,
+      bucket: BUCKET,
+      files: { Dockerfile, "index.js": index },
+      commands: [
+        `echo password | docker login --username AWS --password-stdin ${REGISTRY}`,
+        `docker buildx build --platform=linux/amd64 --tag=${REGISTRY}/hello/web:${version} --metadata-file=meta.json --push .`,
+      ],
+    });
+    expect({ status, log }).toEqual({ status: "SUCCEEDED", log: expect.any(String) });
+    const { imageDetails } = await clients
+      .of(ECRClient)
+      .send(new DescribeImagesCommand({ repositoryName: "hello/web", imageIds: [{ imageTag: version }] }));
     return `${REGISTRY}/hello/web@${imageDetails![0]!.imageDigest}`;
   }
 

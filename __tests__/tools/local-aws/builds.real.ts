@@ -1,12 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  BatchGetBuildsCommand,
   BatchGetProjectsCommand,
-  type Build,
   CodeBuildClient,
   CreateProjectCommand,
   StartBuildCommand,
@@ -14,22 +10,23 @@ import {
   StopBuildCommand,
 } from "@aws-sdk/client-codebuild";
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import { unzipSync, zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { motoServer } from "../../../tools/toolchain";
+import { logOf, waitForBuild } from "../../support/builds";
+import { LocalClients, spawnLocalAws } from "../../support/local-aws";
 import { ROOT } from "../../support/settings";
 import { terraformIn } from "../../support/terraform";
+import { lives, until } from "./functions-bed";
 
 jest.setTimeout(5 * 60_000);
 
 const BUILD = "111111111111";
 const OTHER = "222222222222";
 const BUCKET = "proof-builds";
-const region = "eu-west-1";
-const local = { accessKeyId: "local", secretAccessKey: "local" };
 
 let aws: LocalAws;
+let clients: LocalClients;
 let codebuild: CodeBuildClient;
 let s3: S3Client;
 let folder: string;
@@ -37,8 +34,9 @@ let runTerraform: Awaited<ReturnType<typeof terraformIn>>;
 beforeAll(async () => {
   aws = await startLocalAws({ account: BUILD, motoServer: await motoServer() });
   const { endpoint } = aws;
-  codebuild = new CodeBuildClient({ endpoint, region, credentials: local });
-  s3 = new S3Client({ endpoint, region, credentials: local, forcePathStyle: true });
+  clients = new LocalClients(endpoint);
+  codebuild = clients.of(CodeBuildClient);
+  s3 = clients.of(S3Client);
   folder = mkdtempSync(join(tmpdir(), "slipway-builds-"));
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/builds"), folder, { recursive: true });
   runTerraform = await terraformIn(folder, endpoint);
@@ -46,8 +44,7 @@ beforeAll(async () => {
   await runTerraform("apply", "-auto-approve", "-input=false");
 });
 afterAll(async () => {
-  codebuild.destroy();
-  s3.destroy();
+  clients.destroy();
   await aws.stop();
   rmSync(folder, { recursive: true });
 });
@@ -55,35 +52,6 @@ afterAll(async () => {
 async function startBuild(client: CodeBuildClient, input: StartBuildCommandInput): Promise<string> {
   const { build } = await client.send(new StartBuildCommand(input));
   return build?.id ?? "";
-}
-
-async function waitFor(client: CodeBuildClient, id: string, condition: (build: Build) => unknown) {
-  for (;;) {
-    const { builds } = await client.send(new BatchGetBuildsCommand({ ids: [id] }));
-    const build = builds?.[0];
-    if (build && condition(build)) return build;
-    if (build?.buildComplete) throw new Error(`It ended before: ${JSON.stringify(build.phases)}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-const ended = ({ buildComplete }: Build) => buildComplete;
-
-async function logOf({ logs }: Build, accessKey = "local"): Promise<string> {
-  const response = await fetch(aws.endpoint, {
-    method: "POST",
-    headers: {
-      authorization: `AWS4-HMAC-SHA256 Credential=${accessKey}/20260101/${region}/logs/aws4_request, SignedHeaders=host, Signature=0`,
-      "content-type": "application/x-amz-json-1.1",
-      "x-amz-target": "Logs_20140328.GetLogEvents",
-    },
-    body: JSON.stringify({
-      logGroupName: logs?.groupName,
-      logStreamName: logs?.streamName,
-      startFromHead: true,
-    }),
-  });
-  const { events = [] } = (await response.json()) as { events?: { message: string }[] };
-  return events.map(({ message }) => message).join("");
 }
 
 /** Prints, in a build, whose credentials it has. */
@@ -136,8 +104,8 @@ artifacts:
   });
   await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: "in/app.zip", Body: source }));
   const id = await startBuild(codebuild, { projectName: "proof-app" });
-  const build = await waitFor(codebuild, id, ended);
-  const log = await logOf(build);
+  const build = await waitForBuild(codebuild, id);
+  const log = await logOf(clients, build);
   expect([build.buildStatus, log]).toEqual(["SUCCEEDED", expect.stringContaining("Phase complete: BUILD")]);
   expect(log).toContain(`I am arn:aws:sts::${BUILD}:assumed-role/proof-build`);
   expect(log).toContain("token ***, password ***\n");
@@ -165,24 +133,18 @@ test("a build that is stopped ends, with what its commands printed", async () =>
     artifactsOverride: { type: "NO_ARTIFACTS" },
     buildspecOverride: "version: 0.2\nphases: { build: { commands: [echo started, sleep 300] } }",
   });
-  await waitFor(codebuild, id, ({ currentPhase }) => currentPhase === "BUILD");
+  await waitForBuild(codebuild, id, ({ currentPhase }) => currentPhase === "BUILD");
   await codebuild.send(new StopBuildCommand({ id }));
-  const build = await waitFor(codebuild, id, ended);
-  expect([build.buildStatus, await logOf(build)]).toEqual(["STOPPED", expect.stringContaining("started\n")]);
+  const build = await waitForBuild(codebuild, id);
+  expect([build.buildStatus, await logOf(clients, build)]).toEqual([
+    "STOPPED",
+    expect.stringContaining("started\n"),
+  ]);
 });
 
 test("a build of another account has that account's credentials", async () => {
-  const sts = new STSClient({ endpoint: aws.endpoint, region, credentials: local });
-  const { Credentials: given } = await sts.send(
-    new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${OTHER}:role/deploy`, RoleSessionName: "test" }),
-  );
-  sts.destroy();
-  const credentials = {
-    accessKeyId: given?.AccessKeyId ?? "",
-    secretAccessKey: given?.SecretAccessKey ?? "",
-    sessionToken: given?.SessionToken,
-  };
-  const other = new CodeBuildClient({ endpoint: aws.endpoint, region, credentials });
+  const inOther = await clients.as(OTHER, "deploy");
+  const other = inOther.of(CodeBuildClient);
   const buildspec = JSON.stringify({ version: "0.2", phases: { build: { commands: [WHO] } } });
   await other.send(
     new CreateProjectCommand({
@@ -193,19 +155,16 @@ test("a build of another account has that account's credentials", async () => {
       environment: { type: "LINUX_CONTAINER", image: "i", computeType: "BUILD_GENERAL1_SMALL" },
     }),
   );
-  const build = await waitFor(other, await startBuild(other, { projectName: "other" }), ended);
-  const log = await logOf(build, credentials.accessKeyId);
+  const build = await waitForBuild(other, await startBuild(other, { projectName: "other" }));
+  const log = await logOf(inOther, build);
   expect(log).toContain(`I am arn:aws:sts::${OTHER}:assumed-role/build`);
-  expect(await logOf(build)).toBe("");
-  other.destroy();
+  await expect(logOf(clients, build)).rejects.toMatchObject({ name: "ResourceNotFoundException" });
 });
 
 test("no build outlives a Local AWS that was killed", async () => {
-  const cli = spawn(process.execPath, ["tools/run.mjs", "tools/local-aws/cli.ts"], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const mine = new CodeBuildClient({ endpoint: await endpointOf(cli), region, credentials: local });
+  const { cli, endpoint } = await spawnLocalAws();
+  const its = new LocalClients(endpoint);
+  const mine = its.of(CodeBuildClient);
   const note = join(folder, "note");
   const buildspec = `version: 0.2\nphases: { build: { commands: ['echo "$$ $CODEBUILD_SRC_DIR" > ${note}; sleep 300'] } }`;
   await mine.send(
@@ -219,35 +178,9 @@ test("no build outlives a Local AWS that was killed", async () => {
   );
   await startBuild(mine, { projectName: "lasting" });
   await until(() => existsSync(note) && readFileSync(note, "utf8").endsWith("\n"));
-  mine.destroy();
+  its.destroy();
   const [pid = "", source = ""] = readFileSync(note, "utf8").trim().split(" ");
   cli.kill("SIGKILL");
   await until(() => !lives(Number(pid)));
   await until(() => !existsSync(source));
 });
-
-async function endpointOf(cli: ChildProcess): Promise<string> {
-  let output = "";
-  for (;;) {
-    const [chunk] = await once(cli.stdout!, "data");
-    output += chunk;
-    const [, endpoint] = /AWS_ENDPOINT_URL=(\S+)/.exec(output) ?? [];
-    if (endpoint) return endpoint;
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries === 200) throw new Error("It never came.");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,6 +43,7 @@ import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { ask } from "../../../tools/local-aws/functions/client";
 import { motoServer } from "../../../tools/toolchain";
+import { LocalClients, region, spawnLocalAws } from "../../support/local-aws";
 import { ROOT } from "../../support/settings";
 import { terraformIn } from "../../support/terraform";
 import { lives } from "./functions-bed";
@@ -52,24 +51,20 @@ import { lives } from "./functions-bed";
 jest.setTimeout(3 * 60_000);
 
 const ACCOUNT = "111111111111";
-const region = "eu-west-1";
 const cluster = "shop";
-const credentials = { accessKeyId: "local", secretAccessKey: "local" };
 const log: string[] = [];
 
-interface Clients {
-  readonly elb: ElasticLoadBalancingV2Client;
-  readonly ecs: ECSClient;
-  readonly ec2: EC2Client;
-  readonly logs: CloudWatchLogsClient;
+function clientsOf(endpoint: string) {
+  const all = new LocalClients(endpoint);
+  return {
+    all,
+    elb: all.of(ElasticLoadBalancingV2Client),
+    ecs: all.of(ECSClient),
+    ec2: all.of(EC2Client),
+    logs: all.of(CloudWatchLogsClient),
+  };
 }
-
-const clientsOf = (endpoint: string): Clients => ({
-  elb: new ElasticLoadBalancingV2Client({ endpoint, region, credentials }),
-  ecs: new ECSClient({ endpoint, region, credentials }),
-  ec2: new EC2Client({ endpoint, region, credentials }),
-  logs: new CloudWatchLogsClient({ endpoint, region, credentials }),
-});
+type Clients = ReturnType<typeof clientsOf>;
 
 let aws: LocalAws;
 let clients: Clients;
@@ -94,7 +89,7 @@ beforeAll(async () => {
   await clients.logs.send(new CreateLogGroupCommand({ logGroupName: "/shop" }));
 });
 afterAll(async () => {
-  for (const client of Object.values(clients)) client.destroy();
+  clients.all.destroy();
   await aws.stop();
 });
 
@@ -366,7 +361,7 @@ test("a task set answers where the test listener leads to it, and takes over", a
 
 /** What a function in the VPC answers. */
 async function inVpc(code: string): Promise<unknown> {
-  const lambda = new LambdaClient({ endpoint: aws.endpoint, region, credentials });
+  const lambda = clients.all.of(LambdaClient);
   const caller = { endpoint: aws.endpoint, region, accessKey: "local" };
   const body = new URLSearchParams({
     Action: "CreateRole",
@@ -388,7 +383,6 @@ async function inVpc(code: string): Promise<unknown> {
     }),
   );
   const { Payload } = await lambda.send(new InvokeCommand({ FunctionName }));
-  lambda.destroy();
   return JSON.parse(Payload?.transformToString() ?? "null");
 }
 
@@ -433,16 +427,7 @@ test("a service by Terraform answers, and a plan right after an apply is empty",
 });
 
 test("no task outlives a Local AWS that was killed", async () => {
-  const cli = spawn(process.execPath, ["tools/run.mjs", "tools/local-aws/cli.ts"], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  let output = "";
-  let endpoint: string | undefined;
-  while (!endpoint) {
-    output += (await once(cli.stdout!, "data"))[0];
-    endpoint = /AWS_ENDPOINT_URL=(\S+)/.exec(output)?.[1];
-  }
+  const { cli, endpoint } = await spawnLocalAws();
   const before = { clients, subnets };
   clients = clientsOf(endpoint);
   try {
@@ -478,7 +463,7 @@ test("no task outlives a Local AWS that was killed", async () => {
     cli.kill("SIGKILL");
     await eventually(async () => !lives(pid!));
   } finally {
-    for (const client of Object.values(clients)) client.destroy();
+    clients.all.destroy();
     ({ clients, subnets } = before);
     cli.kill("SIGKILL");
   }

@@ -51,20 +51,21 @@ import {
   LambdaClient,
   UpdateFunctionCodeCommand,
 } from "@aws-sdk/client-lambda";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { ask } from "../../../tools/local-aws/functions/client";
 import { motoServer } from "../../../tools/toolchain";
+import { LocalClients, region } from "../../support/local-aws";
 
 jest.setTimeout(3 * 60_000);
 
 const BUILD = "111111111111";
-const region = "eu-west-1";
 const MINUTE = 300;
 const SERVICE_ROLE = `arn:aws:iam::${BUILD}:role/codedeploy`;
 
 let aws: LocalAws;
+let clients: LocalClients;
 let lambda: LambdaClient;
 let codedeploy: CodeDeployClient;
 let cloudwatch: CloudWatchClient;
@@ -78,19 +79,15 @@ beforeAll(async () => {
     minuteMilliseconds: MINUTE,
     log: (line) => log.push(line),
   });
-  const config = {
-    endpoint: aws.endpoint,
-    region,
-    credentials: { accessKeyId: "local", secretAccessKey: "local" },
-  };
-  lambda = new LambdaClient(config);
-  codedeploy = new CodeDeployClient(config);
-  cloudwatch = new CloudWatchClient(config);
-  ecs = new ECSClient(config);
-  elb = new ElasticLoadBalancingV2Client(config);
+  clients = new LocalClients(aws.endpoint);
+  lambda = clients.of(LambdaClient);
+  codedeploy = clients.of(CodeDeployClient);
+  cloudwatch = clients.of(CloudWatchClient);
+  ecs = clients.of(ECSClient);
+  elb = clients.of(ElasticLoadBalancingV2Client);
 });
 afterAll(async () => {
-  for (const client of [lambda, codedeploy, cloudwatch, ecs, elb]) client.destroy();
+  clients.destroy();
   await aws.stop();
 });
 
@@ -426,14 +423,10 @@ describe("a function", () => {
 
   test("may have its AppSpec in S3", async () => {
     await createReleased("stored");
-    const credentials = { accessKeyId: "local", secretAccessKey: "local" };
-    const s3 = new S3Client({ endpoint: aws.endpoint, region, credentials, forcePathStyle: true });
-    const CreateBucketConfiguration = { LocationConstraint: region } as const;
-    await s3.send(new CreateBucketCommand({ Bucket: "proof-specs", CreateBucketConfiguration }));
+    await clients.createBucket("proof-specs");
     const spec = { version: 0.0, ...from("stored", "1", await publish("stored", good)) };
     const object = { Bucket: "proof-specs", Key: "appspec.json", Body: JSON.stringify(spec) };
-    await s3.send(new PutObjectCommand(object));
-    s3.destroy();
+    await clients.of(S3Client).send(new PutObjectCommand(object));
     const { deploymentId = "" } = await codedeploy.send(
       new CreateDeploymentCommand({
         applicationName: "stored",
@@ -488,11 +481,7 @@ describe("a service", () => {
   }
 
   beforeAll(async () => {
-    const ec2 = new EC2Client({
-      endpoint: aws.endpoint,
-      region,
-      credentials: { accessKeyId: "local", secretAccessKey: "local" },
-    });
+    const ec2 = clients.of(EC2Client);
     const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: "10.0.0.0/16" }));
     const subnet = async (CidrBlock: string, zone: string) => {
       const input = { VpcId: Vpc?.VpcId, CidrBlock, AvailabilityZone: `${region}${zone}` };
@@ -502,7 +491,6 @@ describe("a service", () => {
     const { GroupId = "" } = await ec2.send(
       new CreateSecurityGroupCommand({ GroupName: "shop", Description: "shop", VpcId: Vpc?.VpcId }),
     );
-    ec2.destroy();
     network = { subnets, securityGroups: [GroupId] };
     const { LoadBalancers: [balancer] = [] } = await elb.send(
       new CreateLoadBalancerCommand({ Name: "shop", Subnets: subnets }),

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,13 +19,13 @@ import {
   UpdateAliasCommand,
   UpdateFunctionCodeCommand,
 } from "@aws-sdk/client-lambda";
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { ask, type Caller, call } from "../../../tools/local-aws/functions/client";
 import { Functions, readFunctionName } from "../../../tools/local-aws/functions/functions";
 import { motoServer } from "../../../tools/toolchain";
+import { LocalClients, region, spawnLocalAws } from "../../support/local-aws";
 import { ROOT } from "../../support/settings";
 import { terraformIn } from "../../support/terraform";
 import { lives, until } from "./functions-bed";
@@ -36,24 +34,22 @@ jest.setTimeout(5 * 60_000);
 
 const BUILD = "111111111111";
 const OTHER = "222222222222";
-const region = "eu-west-1";
-const local = { accessKeyId: "local", secretAccessKey: "local" };
 
 let aws: LocalAws;
+let clients: LocalClients;
 let lambda: LambdaClient;
 let logs: CloudWatchLogsClient;
 let folder: string;
 beforeAll(async () => {
   aws = await startLocalAws({ account: BUILD, motoServer: await motoServer() });
-  const { endpoint } = aws;
-  lambda = new LambdaClient({ endpoint, region, credentials: local });
-  logs = new CloudWatchLogsClient({ endpoint, region, credentials: local });
+  clients = new LocalClients(aws.endpoint);
+  lambda = clients.of(LambdaClient);
+  logs = clients.of(CloudWatchLogsClient);
   folder = mkdtempSync(join(tmpdir(), "slipway-functions-"));
   await createRole("local", "hello");
 });
 afterAll(async () => {
-  lambda.destroy();
-  logs.destroy();
+  clients.destroy();
   await aws.stop();
   rmSync(folder, { recursive: true });
 });
@@ -133,16 +129,10 @@ test("an alias gives its version's code, whatever the function is updated to", a
 });
 
 test("code may come from S3, and errors, logs and limits are Lambda's", async () => {
-  const s3 = new S3Client({ endpoint: aws.endpoint, region, credentials: local, forcePathStyle: true });
-  await s3.send(
-    new CreateBucketCommand({
-      Bucket: "proof-code",
-      CreateBucketConfiguration: { LocationConstraint: region },
-    }),
-  );
+  await clients.createBucket("proof-code");
   const code = "exports.handler = async () => { console.log('about to fail'); throw new Error('boom'); };";
-  await s3.send(new PutObjectCommand({ Bucket: "proof-code", Key: "fails.zip", Body: zipOf(code) }));
-  s3.destroy();
+  const object = { Bucket: "proof-code", Key: "fails.zip", Body: zipOf(code) };
+  await clients.of(S3Client).send(new PutObjectCommand(object));
   const logGroupName = "/aws/lambda/fails";
   await logs.send(new CreateLogGroupCommand({ logGroupName }));
   await create(lambda, "fails", { Code: { S3Bucket: "proof-code", S3Key: "fails.zip" } });
@@ -160,23 +150,16 @@ test("code may come from S3, and errors, logs and limits are Lambda's", async ()
   await lambda.send(
     new PutFunctionConcurrencyCommand({ FunctionName: "fails", ReservedConcurrentExecutions: 0 }),
   );
-  const once = new LambdaClient({ endpoint: aws.endpoint, region, credentials: local, maxAttempts: 1 });
+  const once = clients.of(LambdaClient, { maxAttempts: 1 });
   await expect(invoke({ FunctionName: "fails" }, once)).rejects.toMatchObject({
     name: "TooManyRequestsException",
   });
-  once.destroy();
 });
 
 test("a function of another account is that account's, and has its role", async () => {
-  const sts = new STSClient({ endpoint: aws.endpoint, region, credentials: local });
-  const { Credentials: given } = await sts.send(
-    new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${OTHER}:role/deploy`, RoleSessionName: "test" }),
-  );
-  sts.destroy();
-  const accessKeyId = given?.AccessKeyId ?? "";
-  const credentials = { accessKeyId, secretAccessKey: given?.SecretAccessKey ?? "" };
-  await createRole(accessKeyId, "worker");
-  const other = new LambdaClient({ endpoint: aws.endpoint, region, credentials });
+  const inOther = await clients.as(OTHER, "deploy");
+  await createRole(inOther.credentials.accessKeyId, "worker");
+  const other = inOther.of(LambdaClient);
   const code = `const { GetCallerIdentityCommand, STSClient } = require("@aws-sdk/client-sts");
     exports.handler = async () => (await new STSClient().send(new GetCallerIdentityCommand())).Arn;`;
   await create(other, "who", {
@@ -188,7 +171,6 @@ test("a function of another account is that account's, and has its role", async 
     `arn:aws:sts::${OTHER}:assumed-role/worker/who`,
   );
   await expect(invoke({ FunctionName: "who" })).rejects.toMatchObject({ name: "ResourceNotFoundException" });
-  other.destroy();
 });
 
 test("an event that fails for good goes to the function's queue, or to its topic", async () => {
@@ -275,17 +257,9 @@ test("a function by Terraform has its addresses, and a plan right after an apply
 });
 
 test("no function outlives a Local AWS that was killed", async () => {
-  const cli = spawn(process.execPath, ["tools/run.mjs", "tools/local-aws/cli.ts"], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  let output = "";
-  let endpoint: string | undefined;
-  while (!endpoint) {
-    output += (await once(cli.stdout!, "data"))[0];
-    endpoint = /AWS_ENDPOINT_URL=(\S+)/.exec(output)?.[1];
-  }
-  const mine = new LambdaClient({ endpoint, region, credentials: local });
+  const { cli, endpoint } = await spawnLocalAws();
+  const its = new LocalClients(endpoint);
+  const mine = its.of(LambdaClient);
   await createRole("local", "hello", endpoint);
   const code = `exports.handler = async ({ stay }) => {
     if (stay) for (;;);
@@ -299,6 +273,6 @@ test("no function outlives a Local AWS that was killed", async () => {
   expect(lives(pid)).toBe(true);
   cli.kill("SIGKILL");
   await until(() => !lives(pid) && !existsSync(task));
-  mine.destroy();
+  its.destroy();
   await busy;
 });
