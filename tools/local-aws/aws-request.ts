@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { encodeCborTexts } from "./cbor";
 
 /** Whose and where: all that Local AWS keeps is kept apart by it. */
 export interface Scope {
@@ -32,6 +33,9 @@ export interface AwsRequest extends RequestHead {
 
 /** What Local AWS calls itself where it asks in the place of a service of AWS's. */
 export const OWN_AGENT = "local-aws";
+
+/** What CloudWatch's clients speak, and say in the header `smithy-protocol`. */
+const CBOR_PROTOCOL = "rpc-v2-cbor";
 
 const CREDENTIAL = /([^/,\s=]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/;
 
@@ -100,27 +104,43 @@ export function answerJson(
   response.end(text);
 }
 
-/** Answers with an error in the form that the request's protocol has for it: JSON, S3's, EC2's or the query XML. */
+/** Whether the request's protocol is one of those that answer XML. */
+export const speaksXml = ({ api, service, form }: RequestHead): boolean =>
+  !api && (form || service === "s3" || service === "route53");
+
+/** Answers with an error in the form that the request's protocol has for it: CBOR, JSON, or the XML of its service. */
 export function answerError(response: ServerResponse, head: RequestHead, error: AwsError): void {
-  if (head.api || (head.service !== "s3" && !head.form)) {
-    const content = { __type: error.code, message: error.message };
+  const content = { __type: error.code, message: error.message };
+  if (head.headers["smithy-protocol"] === CBOR_PROTOCOL) {
+    const body = encodeCborTexts(content);
+    response.writeHead(error.status, {
+      "content-type": "application/cbor",
+      "content-length": body.length,
+      "smithy-protocol": CBOR_PROTOCOL,
+    });
+    response.end(body);
+    return;
+  }
+  if (!speaksXml(head)) {
     answerJson(response, content, error.status, { "x-amzn-errortype": error.code });
     return;
   }
   const id = randomUUID();
-  const inner = `<Code>${error.code}</Code><Message>${escapeXml(error.message)}</Message>`;
-  let text: string;
-  if (head.service === "s3") text = `<Error>${inner}<RequestId>${id}</RequestId></Error>`;
-  else if (head.service === "ec2")
-    text = `<Response><Errors><Error>${inner}</Error></Errors><RequestID>${id}</RequestID></Response>`;
-  else
-    text = `<ErrorResponse><Error><Type>Sender</Type>${inner}</Error><RequestId>${id}</RequestId></ErrorResponse>`;
+  const text = xmlError(head.service, error, id);
   response.writeHead(error.status, {
     "content-type": "text/xml",
     "content-length": Buffer.byteLength(text),
     "x-amzn-requestid": id,
   });
   response.end(head.method === "HEAD" ? undefined : text);
+}
+
+function xmlError(service: string, { code, message }: AwsError, id: string): string {
+  const inner = `<Code>${code}</Code><Message>${escapeXml(message)}</Message>`;
+  if (service === "s3") return `<Error>${inner}<RequestId>${id}</RequestId></Error>`;
+  if (service === "ec2")
+    return `<Response><Errors><Error>${inner}</Error></Errors><RequestID>${id}</RequestID></Response>`;
+  return `<ErrorResponse><Error><Type>Sender</Type>${inner}</Error><RequestId>${id}</RequestId></ErrorResponse>`;
 }
 
 export const escapeXml = (text: string) =>

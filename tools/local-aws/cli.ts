@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { parseArgs } from "node:util";
+import { Interruption, lookAround } from "../demo/terminal";
 import { runCommand, UserError } from "../project";
 import { motoServer } from "../toolchain";
 import { minuteMilliseconds, readFaults, startLocalAws } from "./index";
@@ -30,9 +30,8 @@ runCommand(async () => {
   });
   console.log(`Local AWS runs, as account ${values.account}. Ctrl-C ends it. To use it elsewhere:
 
-  export AWS_ENDPOINT_URL=${local.endpoint}
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=eu-west-1`);
-  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+${lookAround(local.endpoint, "eu-west-1")}`);
+  await new Interruption().done;
   await local.stop();
   return 0;
 });

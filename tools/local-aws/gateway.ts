@@ -20,6 +20,7 @@ import {
   readHead,
   readJson,
 } from "./aws-request";
+import { UnpackedArtifacts } from "./builds/unpacked";
 import { containers, describeTask } from "./containers";
 import { PrivateNetwork } from "./containers/network";
 import { Services } from "./containers/services";
@@ -31,17 +32,21 @@ import { eventBridge } from "./events/eventbridge";
 import { mail } from "./events/mail";
 import { taskEvent } from "./events/tasks";
 import { type FaultSettings, Faults } from "./faults";
+import { Functions } from "./functions/functions";
 import { Enforcement } from "./iam/enforcement";
-import { AccessDenied, answerRefusal } from "./iam/refusal";
+import { readServiceKey } from "./iam/service-key";
 import { ImageStore } from "./images/store";
 import { loadBalancers } from "./load-balancers";
 import { LoadBalancers } from "./load-balancers/load-balancers";
+import { Reuse, type ReuseSettings } from "./pipelines/reuse";
+import { posts } from "./posts";
 import { createQuirks, type Quirk } from "./quirks";
 import { autoscalingTags } from "./services/autoscaling-tags";
 import { codebuild } from "./services/codebuild";
 import { codeconnections } from "./services/codeconnections";
 import { codedeploy } from "./services/codedeploy";
 import { codepipeline } from "./services/codepipeline";
+import { eventSourceMappings } from "./services/event-source-mappings";
 import { httpApis } from "./services/http-api";
 import { lambda } from "./services/lambda";
 import type { Service } from "./services/service";
@@ -57,12 +62,14 @@ export interface GatewayProps {
   readonly motoPort: number;
   /** Gets a line for each request that Local AWS could not do. @default - nobody */
   readonly log?: (line: string) => void;
-  /** How long a minute of deployments and alarms takes. @default 60,000 */
+  /** How long a minute of deployments, alarms, schedules and queues takes. @default 60,000 */
   readonly minuteMilliseconds?: number;
   /** What goes wrong on purpose. @default - nothing */
   readonly faults?: FaultSettings;
   /** Whether what the policies of a role do not allow is refused. @default false */
   readonly enforceIam?: boolean;
+  /** What builds of pipelines need not run again. @default - all run */
+  readonly reuse?: ReuseSettings;
 }
 
 /**
@@ -78,6 +85,7 @@ export class Gateway {
   private readonly enforcement?: Enforcement;
   /** What builds have pushed. */
   readonly images = new ImageStore();
+  private readonly artifacts = new UnpackedArtifacts();
   /** Accounts of the roles whose credentials AssumeRole gave out, by access key. */
   private readonly assumed = new Map<string, string>();
 
@@ -89,8 +97,9 @@ export class Gateway {
     const own = { endpoint, keyOf: (account: string) => this.keyOf(account), network: new PrivateNetwork() };
     if (props.enforceIam)
       this.enforcement = new Enforcement({ ...own, account: props.account, log: props.log });
-    const events = new EventBus({ ...own, log: props.log, twice: faults.duplicates });
-    this.services = createServices({ endpoint, time, images: this.images, events, faults });
+    const events = new EventBus({ ...own, time, log: props.log, twice: faults.duplicates });
+    const { images, artifacts } = this;
+    this.services = createServices({ ...own, time, images, artifacts, events, faults, reuse: props.reuse });
     this.alarms = new Alarms({ ...own, time, log: props.log });
     const balancers = new LoadBalancers({ ...own, log: props.log, meter: this.alarms });
     const tasks = new Services({
@@ -101,14 +110,17 @@ export class Gateway {
       inFlight: (group, id, port) => balancers.target(group, id, port)?.inFlight ?? 0,
       isHealthy: (group, id, port) => balancers.target(group, id, port)?.health.state === "healthy",
     });
+    const functions = new Functions({ ...own, meter: this.alarms, twice: faults.duplicates });
     this.quirks = [
       ...createQuirks(),
       // Before what looks for the tasks that a service wants.
       firstTaskSets(`http://127.0.0.1:${props.motoPort}`),
-      lambda({ ...own, meter: this.alarms, twice: faults.duplicates }),
+      lambda({ ...own, functions }),
+      eventSourceMappings({ ...own, functions, time, log: props.log, twice: faults.duplicates }),
       eventBridge(events),
       alarmChanges({ ...own, moto: `http://127.0.0.1:${props.motoPort}`, events, log: props.log }),
-      mail(own),
+      mail({ ...own, log: props.log }),
+      posts(endpoint),
       httpApis(own),
       loadBalancers(balancers),
       containers(tasks),
@@ -133,7 +145,7 @@ export class Gateway {
   /** Ends what its services run, which may still ask it for something, and then itself. */
   async stop(): Promise<void> {
     await Promise.all([...this.services.values(), ...this.quirks].map((running) => running.stop?.()));
-    await Promise.all([this.images.stop(), this.alarms.stop()]);
+    await Promise.all([this.images.stop(), this.artifacts.stop(), this.alarms.stop()]);
     this.server.closeAllConnections();
     this.server.close();
   }
@@ -149,7 +161,6 @@ export class Gateway {
       // The rest of a body that nobody reads would keep the client from reading the answer.
       incoming.resume();
       if (response.headersSent) response.destroy();
-      else if (known instanceof AccessDenied) answerRefusal(response, head, known);
       else answerError(response, head, known);
     }
   }
@@ -159,7 +170,7 @@ export class Gateway {
     response: ServerResponse,
     head: RequestHead,
   ): Promise<void> {
-    const account = this.assumed.get(head.accessKey) ?? this.props.account;
+    const account = this.accountOf(head.accessKey);
     const scope = { account, region: head.region };
     this.faults.throttle(head);
     const service = this.services.get(head.api);
@@ -260,6 +271,11 @@ export class Gateway {
     });
   }
 
+  /** The account of a role, of what a service of Local AWS asks for, or else the user's own. */
+  private accountOf(accessKey: string): string {
+    return this.assumed.get(accessKey) ?? readServiceKey(accessKey)?.account ?? this.props.account;
+  }
+
   /** An access key for what Local AWS itself asks in an account. */
   private keyOf(account: string): string {
     const key = `LOCALAWS${account}`;
@@ -282,20 +298,27 @@ interface ServicesOwn {
   readonly endpoint: () => string;
   readonly time: EmulatedTime;
   readonly images: ImageStore;
+  readonly artifacts: UnpackedArtifacts;
   readonly events: Publisher;
   readonly faults: Faults;
+  readonly keyOf: (account: string) => string;
+  readonly reuse?: ReuseSettings;
 }
 
 function createServices({
   endpoint,
   time,
   images,
+  artifacts,
   events,
   faults,
+  keyOf,
+  reuse: settings,
 }: ServicesOwn): ReadonlyMap<string, Service> {
   const builds = codebuild({ endpoint, images, events });
+  const reuse = settings && new Reuse({ settings, endpoint, keyOf, project: builds.project });
   const all: Service[] = [
-    codepipeline({ endpoint, builds, events, faults }),
+    codepipeline({ endpoint, builds, artifacts, events, faults, reuse }),
     builds,
     codedeploy({ endpoint, time, events }),
     codeconnections("codeconnections", "CodeConnections_20231201"),

@@ -5,9 +5,12 @@ import { UserError } from "../project";
 import type { FaultSettings } from "./faults";
 import { Gateway } from "./gateway";
 import type { LocalImages } from "./images/image";
+import type { ReuseSettings } from "./pipelines/reuse";
 
+export type { Mail } from "./events/mail";
 export { type FaultSettings, readFaults } from "./faults";
 export { handInSource, type SourceProps } from "./pipelines/hand-in";
+export type { Inputs, Question, ReuseSettings } from "./pipelines/reuse";
 export { SOURCES_BUCKET } from "./pipelines/source";
 
 export interface LocalAwsProps {
@@ -20,8 +23,8 @@ export interface LocalAwsProps {
   /** Gets a line for what Local AWS could not do, and moto's last words if it ends by itself. @default - nobody */
   readonly log?: (line: string) => void;
   /**
-   * How long a minute of deployments and alarms takes, in milliseconds: of what waits for minutes on AWS, a rehearsal
-   * need not. @default 60,000
+   * How long a minute of deployments, alarms, schedules and queues takes, in milliseconds: of what waits for minutes on
+   * AWS, a rehearsal need not. @default 60,000
    */
   readonly minuteMilliseconds?: number;
   /** What goes wrong on purpose. @default - nothing */
@@ -31,6 +34,8 @@ export interface LocalAwsProps {
    * is allowed, but a role's trust is theirs to meet, too. @default false
    */
   readonly enforceIam?: boolean;
+  /** What builds of pipelines need not run again. @default - all run */
+  readonly reuse?: ReuseSettings;
 }
 
 export interface LocalAws {
@@ -65,12 +70,12 @@ const START_MILLISECONDS = 60_000;
  * @throws UserError where the port is taken, or moto does not start
  */
 export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
-  const { account, motoServer, port = 0, log, minuteMilliseconds, enforceIam, faults } = props;
+  const { account, motoServer, port = 0, log, minuteMilliseconds, enforceIam, faults, reuse } = props;
   const motoPort = await freePort();
   const { process: moto, lastWords } = await startMoto(motoServer, motoPort);
   const unexpected = () => log?.(`moto has ended:\n${lastWords()}`);
   moto.once("exit", unexpected);
-  const gateway = new Gateway({ account, motoPort, log, minuteMilliseconds, enforceIam, faults });
+  const gateway = new Gateway({ account, motoPort, log, minuteMilliseconds, enforceIam, faults, reuse });
   try {
     await gateway.listen(port);
   } catch (error) {

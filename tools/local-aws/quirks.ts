@@ -33,6 +33,7 @@ export const createQuirks = (): Quirk[] => [
   ecsServices(),
   lambdaFunctions(),
   queuePolicies(),
+  queueRedrives(),
   groupRules(),
 ];
 
@@ -186,6 +187,21 @@ function queuePolicies(): Quirk {
       if (request.operation !== "SetQueueAttributes" || !Policy) return request.body;
       return Buffer.from(JSON.stringify({ ...input, Attributes: { ...attributes, Policy } }));
     },
+  };
+}
+
+function queueRedrives(): Quirk {
+  return {
+    reason: "moto gives back with spaces what says where a queue's dead letters go, and AWS without",
+    concerns: ({ api, operation }) => api === "AmazonSQS" && operation === "GetQueueAttributes",
+    amend: (_, answer) =>
+      amendFields(answer, ({ Attributes }) => {
+        if (!isFields(Attributes)) return;
+        for (const name of ["RedrivePolicy", "RedriveAllowPolicy"]) {
+          const policy = readFields(Buffer.from(String(Attributes[name] ?? "")));
+          if (policy) Attributes[name] = JSON.stringify(policy);
+        }
+      }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from "./pipelines/execution";
 /** A minute of AWS's, in milliseconds of this machine. */
 export const MINUTE_MILLISECONDS = 60_000;
 
-/** Time as deployments and alarms see it, which may pass faster than this machine's. */
+/** Time as deployments, alarms, schedules and queues see it, which may pass faster than this machine's. */
 export class EmulatedTime {
   /** @param minuteMilliseconds how long an emulated minute takes */
   constructor(
@@ -20,6 +20,11 @@ export class EmulatedTime {
   /** Emulated seconds. Only differences mean something. */
   get seconds(): number {
     return (this.clock.now() * 1000 * 60) / this.minuteMilliseconds;
+  }
+
+  /** How many seconds of this machine emulated ones take. */
+  real(seconds: number): number {
+    return (seconds * this.minuteMilliseconds) / MINUTE_MILLISECONDS;
   }
 
   /**

@@ -24,6 +24,7 @@ const specOf = (phases: Spec, rest: Spec = {}) => JSON.stringify({ version: 0.2,
 
 function start(buildspec: string | undefined, changes: Partial<BuildJob> = {}): BuildRun {
   const run = new BuildRun({
+    project: "web",
     buildspec,
     sources: [nothing],
     targets: [],

@@ -41,16 +41,30 @@ artifacts:
   expect([json.shell, json.phases.build.commands, json.artifacts]).toEqual(["sh", ["true"], undefined]);
 });
 
+test("reads reports, of JUnit's format where none is named", () => {
+  const { reports } = readBuildspec(`
+version: 0.2
+phases: {}
+reports:
+  unit: { files: ["**/*.xml"], base-directory: out, discard-paths: yes }
+  arn:aws:codebuild:eu-west-1:111111111111:report-group/coverage: { files: [clover.xml], file-format: CloverXml }
+`);
+  expect(reports).toMatchObject([
+    { group: "unit", format: "JUNITXML", artifact: { baseDirectory: "out", discardPaths: true } },
+    { group: expect.stringMatching(/:report-group\/coverage$/), format: "CLOVERXML" },
+  ]);
+});
+
 test("notes what it asks for in vain", () => {
   const { notes } = readBuildspec(`
 version: 0.2
 phases: { install: { runtime-versions: { nodejs: 22 } } }
-reports: { tests: { files: ["*.xml"] } }
+reports: { tests: { files: ["*.json"], file-format: CucumberJson } }
 cache: { paths: [node_modules] }
 `);
   expect(notes).toEqual([
     expect.stringContaining("installs no runtime (nodejs 22): this machine's are used, Node"),
-    expect.stringContaining("no reports"),
+    expect.stringContaining("no reports of CUCUMBERJSON"),
     expect.stringContaining("no cache"),
   ]);
 });
@@ -67,6 +81,11 @@ test.each([
   ],
   ["a failure that is to be tried again", "version: 0.2\nphases: { build: { on-failure: RETRY } }", /ABORT/],
   ["artifacts without files", "version: 0.2\nphases: {}\nartifacts: { name: a }", /files is required/],
+  [
+    "a report of an unknown format",
+    "version: 0.2\nphases: {}\nreports: { unit: { files: [a], file-format: LCOV } }",
+    /^reports\/unit\/file-format: .* one of JUNITXML, CLOVERXML/,
+  ],
   ["what is no YAML", "version: 0.2\nphases: [", /./],
 ])("refuses %s", (_, text, message) => {
   expect(() => readBuildspec(text)).toThrow(

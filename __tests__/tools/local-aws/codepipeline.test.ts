@@ -106,6 +106,18 @@ test.each<[string, string, object]>([
   ],
   ["no artifact store", "InvalidStructureException", { artifactStore: undefined }],
   ["variables in V1", "ValidationException", { pipelineType: "V1" }],
+  ["a rollback side by side", "ValidationException", { executionMode: "PARALLEL" }],
+  [
+    "a rollback on success side by side",
+    "ValidationException",
+    {
+      executionMode: "PARALLEL",
+      stages: [
+        source,
+        { name: "Build", onSuccess: { conditions: [{ result: "ROLLBACK" }] }, actions: [buildAction] },
+      ],
+    },
+  ],
   ["no role", "ValidationException", { roleArn: undefined }],
   [
     "a configuration value too long",

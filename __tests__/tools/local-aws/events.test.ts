@@ -207,6 +207,26 @@ describe("a bus", () => {
     expect(log).toEqual([`The rule arn:rule/it could not give its event to ${target.Arn}: no such queue`]);
   });
 
+  test("calls a rule whose time has come with an event that says so, and one that is disabled not at all", async () => {
+    const clock = new TestClock();
+    bus = open({ time: new EmulatedTime(undefined, clock) });
+    bus.schedule(scope, "timed", "rate(1 hour)");
+    bus.schedule(scope, "off", "rate(1 hour)");
+    expect(asked).toEqual([]);
+    await clock.pass(3600);
+    const deadline = Date.now() + 5000;
+    while (!deliveries().length && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(deliveries()).toHaveLength(1);
+    expect(JSON.parse(String(deliveries()[0]?.[1].MessageBody))).toMatchObject({
+      source: "aws.events",
+      "detail-type": "Scheduled Event",
+      resources: ["arn:rule/timed"],
+      detail: {},
+    });
+  });
+
   test("says what it gives no events to", async () => {
     target = { Id: "1", Arn: "arn:aws:states:eu-west-1:111111111111:stateMachine:it" };
     await publish("acme", () => log.length > 0);
@@ -260,6 +280,12 @@ describe("the endpoint", () => {
     expect(reached).toBe(0);
   });
 
+  test("refuses a rule whose schedule is none", async () => {
+    const given = { Name: "it", ScheduleExpression: "rate(1 minutes)" };
+    const { status, content } = await bed.call("AWSEvents.PutRule", given);
+    expect([status, content.__type]).toEqual([400, "ValidationException"]);
+  });
+
   test("refuses a rule whose pattern is none, and tests patterns", async () => {
     const { status, content } = await bed.call("AWSEvents.PutRule", {
       Name: "it",
@@ -290,6 +316,71 @@ describe("the endpoint", () => {
       { to: "a&b@example.com", subject: "It", text: "for people" },
     ]);
     expect(sent).toHaveLength(2);
+  });
+});
+
+describe("a mail", () => {
+  let bed: Bed;
+  let attributes: Record<string, string>;
+  beforeEach(async () => {
+    bed = await new Bed().start();
+    const member =
+      "<member><SubscriptionArn>arn:s</SubscriptionArn><Protocol>email</Protocol><Endpoint>a@b.c</Endpoint></member>";
+    const xml = (text: string) => text.replace(/&/g, "&amp;").replace(/"/g, "&quot;");
+    bed.upstream = (_, response, body) => {
+      const entries = Object.entries(attributes).map(
+        ([key, value]) => `<entry><key>${key}</key><value>${xml(value)}</value></entry>`,
+      );
+      response.end(/ListSubscriptions/.test(body.toString()) ? member : entries.join("") || "<X/>");
+    };
+  });
+  afterEach(() => bed.stop());
+  const publish = async (given: Record<string, [type: string, value: string]>, Message = "It") => {
+    const fields = Object.entries(given).flatMap(([name, [type, value]], index) => {
+      const entry = `MessageAttributes.entry.${index + 1}`;
+      return [
+        [`${entry}.Name`, name],
+        [`${entry}.Value.DataType`, type],
+        [`${entry}.Value.StringValue`, value],
+      ];
+    });
+    const TopicArn = "arn:aws:sns:eu-west-1:111111111111:it";
+    await bed.form("sns", { Action: "Publish", TopicArn, Message, ...Object.fromEntries(fields) });
+    const sent = (await (await fetch(`${bed.endpoint}/local-aws/mail`)).json()) as { attributes: object }[];
+    return sent.map((one) => one.attributes);
+  };
+
+  test.each<[string, object, Record<string, [string, string]>, boolean]>([
+    ["no filter", {}, {}, true],
+    ["a value", { kind: ["release", "alarm"] }, { kind: ["String", "alarm"] }, true],
+    ["another value", { kind: ["release"] }, { kind: ["String", "alarm"] }, false],
+    ["no value", { kind: ["release"] }, {}, false],
+    ["a prefix", { kind: [{ prefix: "rel" }] }, { kind: ["String", "release"] }, true],
+    ["what is left out", { kind: [{ "anything-but": ["release"] }] }, { kind: ["String", "release"] }, false],
+    ["what is not left out", { kind: [{ "anything-but": ["release"] }] }, { kind: ["String", "x"] }, true],
+    ["one that is there", { kind: [{ exists: true }] }, { kind: ["String", ""] }, true],
+    ["one that is not to be there", { kind: [{ exists: false }] }, { kind: ["String", "x"] }, false],
+    ["one that is absent, and may be", { kind: [{ exists: false }] }, {}, true],
+    ["a number", { size: [{ numeric: [">", 2] }] }, { size: ["Number", "10"] }, true],
+    ["one of a list", { kind: ["b"] }, { kind: ["String.Array", '["a","b"]'] }, true],
+    ["only one of two", { kind: ["a"], size: [1] }, { kind: ["String", "a"] }, false],
+  ])("is sent by its attributes where the filter asks for %s", async (_, filter, given, expected) => {
+    attributes = { FilterPolicy: JSON.stringify(filter), FilterPolicyScope: "MessageAttributes" };
+    const told = Object.fromEntries(Object.entries(given).map(([name, [, value]]) => [name, value]));
+    expect(await publish(given)).toEqual(expected ? [told] : []);
+  });
+
+  test("is sent by its text where the filter is about it", async () => {
+    attributes = { FilterPolicy: '{"state":["failed"]}', FilterPolicyScope: "MessageBody" };
+    await publish({}, '{"state":"failed"}');
+    await publish({}, '{"state":"fine"}');
+    expect(await publish({}, "no JSON")).toHaveLength(1);
+  });
+
+  test("is not sent where the filter cannot be read, which is said", async () => {
+    attributes = { FilterPolicy: '{"kind":"release"}' };
+    expect(await publish({ kind: ["String", "release"] })).toEqual([]);
+    expect(bed.log).toEqual([expect.stringContaining("The filter of arn:s cannot be read")]);
   });
 });
 

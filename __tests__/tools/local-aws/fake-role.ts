@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { LogEvent } from "../../../tools/local-aws/builds/log";
-import type { BuildRole } from "../../../tools/local-aws/builds/role";
+import type { ServiceRole } from "../../../tools/local-aws/builds/role";
 
 /** A service role whose AWS is in memory. */
-export class FakeRole implements BuildRole {
+export class FakeRole implements ServiceRole {
   readonly environment = { AWS_ENDPOINT_URL: "http://127.0.0.1:1", AWS_ACCESS_KEY_ID: "ASIAMADEUP" };
   /** By `bucket/key`. */
   readonly objects = new Map<string, Buffer>();
@@ -28,6 +29,11 @@ export class FakeRole implements BuildRole {
     return { metadata: this.metadata, etag: "e7a9", modified: new Date(1_700_000_000_000) };
   }
 
+  async openObject(bucket: string, key: string) {
+    const content = this.find(bucket, key);
+    return { etag: createHash("md5").update(content).digest("hex"), size: content.length };
+  }
+
   async download(bucket: string, key: string, file: string) {
     writeFileSync(file, this.find(bucket, key));
   }
@@ -39,6 +45,7 @@ export class FakeRole implements BuildRole {
 
   async upload(bucket: string, key: string, file: string) {
     this.objects.set(`${bucket}/${key}`, readFileSync(file));
+    return (await this.openObject(bucket, key)).etag;
   }
 
   async copyObject(from: string, bucket: string, key: string) {

@@ -94,6 +94,15 @@ describe("a handler", () => {
     });
   });
 
+  test("finds GitHub at Local AWS, unless its own variables say where it is", async () => {
+    const code = script("async () => process.env.GITHUB_API_URL");
+    await bed.create(code);
+    expect((await bed.invoke()).payload).toBe(`${bed.endpoint}/local-aws/github`);
+    const GITHUB_API_URL = "https://github.example.com/api/v3";
+    await bed.create(code, { Environment: { Variables: { GITHUB_API_URL } } });
+    expect((await bed.invoke()).payload).toBe(GITHUB_API_URL);
+  });
+
   test("has the SDK at hand, whatever its module system", async () => {
     await bed.create({
       "index.mjs": `import { createRequire } from "node:module";

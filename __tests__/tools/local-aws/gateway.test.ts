@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
+import { decodeCbor } from "../../../tools/local-aws/cbor";
 import { authorization, Bed, BUILD, OTHER } from "./upstream";
 
 let bed: Bed;
@@ -109,6 +110,29 @@ describe("a failure inside moto is one that nobody tries again, in the protocol 
   ])("query XML of %s", async (service, expected) => {
     const answer = await bed.form(service, { Action: "Fly" });
     expect([answer.status, await answer.text()]).toEqual([400, expect.stringMatching(expected)]);
+  });
+
+  test("XML of Route 53", async () => {
+    const headers = { authorization: authorization("route53") };
+    const answer = await fetch(`${bed.endpoint}/2013-04-01/fly`, { headers });
+    const expected = expect.stringMatching(/^<ErrorResponse><Error>.*<Code>UnknownOperationException</);
+    expect([answer.status, await answer.text()]).toEqual([400, expected]);
+  });
+
+  test("CBOR, as CloudWatch's clients speak it", async () => {
+    const answer = await fetch(`${bed.endpoint}/service/GraniteServiceVersion20100801/operation/Fly`, {
+      method: "POST",
+      headers: {
+        authorization: authorization("monitoring"),
+        "content-type": "application/cbor",
+        "smithy-protocol": "rpc-v2-cbor",
+      },
+    });
+    expect([answer.status, answer.headers.get("smithy-protocol")]).toEqual([400, "rpc-v2-cbor"]);
+    expect(decodeCbor(Buffer.from(await answer.arrayBuffer()))).toEqual({
+      __type: "UnknownOperationException",
+      message: expect.stringContaining("Fly: moto answers NotImplementedError"),
+    });
   });
 
   test("S3", async () => {

@@ -1,5 +1,5 @@
 import type { AwsRequest } from "../../../tools/local-aws/aws-request";
-import { decodeCbor } from "../../../tools/local-aws/iam/cbor";
+import { decodeCbor } from "../../../tools/local-aws/cbor";
 import type { Directory } from "../../../tools/local-aws/iam/directory";
 import { demandsOf } from "../../../tools/local-aws/iam/requests";
 
@@ -17,6 +17,7 @@ const directory = {
   secret: async () => ({ arn: `arn:aws:secretsmanager:${AT}:secret:token-abcdef`, key: KEY }),
   taskRoles: async () => [WEB],
   deploymentGroup: async () => "app/web",
+  mappedFunction: async () => `arn:aws:lambda:${AT}:function:web`,
 } as unknown as Directory;
 
 interface Given {
@@ -95,6 +96,11 @@ test.each<[given: Given, expected: string[]]>([
   [s3("DELETE", "/b/a?versionId=1"), ["s3:DeleteObjectVersion arn:aws:s3:::b/a"]],
   [s3("DELETE", "/b/a?uploadId=1"), ["s3:AbortMultipartUpload arn:aws:s3:::b/a"]],
   [s3("PUT", "/b/a?tagging"), ["s3:PutObjectTagging arn:aws:s3:::b/a"]],
+  [
+    s3("PUT", "/b/a", { headers: { "if-match": '"etag"' } }),
+    ["s3:PutObject arn:aws:s3:::b/a", "s3:GetObject arn:aws:s3:::b/a"],
+  ],
+  [s3("PUT", "/b/a", { headers: { "if-none-match": "*" } }), ["s3:PutObject arn:aws:s3:::b/a"]],
   [s3("PUT", "/b/a?retention"), ["s3:PUT /b/a *", "unknown"]],
   [s3("GET", "/secret/a"), ["s3:GetObject arn:aws:s3:::secret/a", `kms:Decrypt ${KEY}`]],
   [s3("PUT", "/secret/a"), ["s3:PutObject arn:aws:s3:::secret/a", `kms:GenerateDataKey ${KEY}`]],
@@ -132,6 +138,27 @@ test.each<[given: Given, expected: string[]]>([
       `iam:PassRole ${WEB}`,
       `lambda:TagResource arn:aws:lambda:${AT}:function:web`,
     ],
+  ],
+  [
+    fn("POST", "/2015-03-31/event-source-mappings/", { FunctionName: "web", Tags: { a: "b" } }),
+    ["lambda:CreateEventSourceMapping *", `lambda:TagResource arn:aws:lambda:${AT}:event-source-mapping:*`],
+  ],
+  [fn("GET", "/2015-03-31/event-source-mappings"), ["lambda:ListEventSourceMappings *"]],
+  [
+    fn("PUT", "/2015-03-31/event-source-mappings/1-2"),
+    [`lambda:UpdateEventSourceMapping arn:aws:lambda:${AT}:event-source-mapping:1-2`],
+  ],
+  [
+    json("AmazonSQS.DeleteMessageBatch", { QueueUrl: `http://sqs/${OWN}/jobs` }),
+    [`sqs:DeleteMessage arn:aws:sqs:${AT}:jobs`],
+  ],
+  [
+    json("AmazonSQS.ChangeMessageVisibility", { QueueUrl: `http://sqs/${OWN}/jobs` }),
+    [`sqs:ChangeMessageVisibility arn:aws:sqs:${AT}:jobs`],
+  ],
+  [
+    { service: "sns", form: { Action: "PublishBatch", TopicArn: `arn:aws:sns:${AT}:it` } },
+    [`sns:Publish arn:aws:sns:${AT}:it`],
   ],
   [fn("PATCH", "/2015-03-31/functions/web"), ["lambda:PATCH /2015-03-31/functions/web *", "unknown"]],
   [
@@ -324,4 +351,12 @@ test.each([
   ["half a list", "9f61"],
 ])("CBOR that cannot be read is nothing: %s", (_, hex) => {
   expect(decodeCbor(Buffer.from(hex, "hex"))).toBeUndefined();
+});
+
+test.each<[Given]>([
+  [fn("POST", "/2015-03-31/event-source-mappings", { FunctionName: "web" })],
+  [fn("DELETE", "/2015-03-31/event-source-mappings/1-2")],
+])("of a mapping, the function that it is for is told", async (given) => {
+  const { all } = await demandsOf(request(given), { account: OWN, region: "eu-west-1", directory });
+  expect(all[0]?.values).toEqual({ "lambda:FunctionArn": `arn:aws:lambda:${AT}:function:web` });
 });

@@ -4,9 +4,17 @@ import {
   CreateProjectCommand,
   StartBuildCommand,
 } from "@aws-sdk/client-codebuild";
-import { CreateFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import {
+  AddPermissionCommand,
+  CreateFunctionCommand,
+  InvokeCommand,
+  LambdaClient,
+} from "@aws-sdk/client-lambda";
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
+import type { Mail } from "../../../tools/local-aws/events/mail";
+import { call } from "../../../tools/local-aws/functions/client";
+import type { Post } from "../../../tools/local-aws/posts";
 import { motoServer } from "../../../tools/toolchain";
 import { authorization, BUILD } from "./upstream";
 
@@ -109,14 +117,99 @@ test("a build fails whose role does not trust CodeBuild, or lacks a right, and s
 test("a function runs only with a role that trusts Lambda", async () => {
   const lambda = new LambdaClient(config());
   const ZipFile = zipSync({ "index.js": Buffer.from("exports.handler = async () => 'hi';") });
-  const call = async (name: string) => {
+  const run = async (name: string) => {
     const shape = { Runtime: "nodejs22.x", Handler: "index.handler", Code: { ZipFile } } as const;
     await lambda.send(new CreateFunctionCommand({ FunctionName: name, Role: roleArn(name), ...shape }));
     const { Payload } = await lambda.send(new InvokeCommand({ FunctionName: name }));
     return Buffer.from(Payload!).toString();
   };
   await role("fn-build", "codebuild.amazonaws.com");
-  await expect(call("fn-build")).rejects.toThrow("cannot be assumed by Lambda");
+  await expect(run("fn-build")).rejects.toThrow("cannot be assumed by Lambda");
   await role("fn-lambda", "lambda.amazonaws.com");
-  expect(await call("fn-lambda")).toBe('"hi"');
+  expect(await run("fn-lambda")).toBe('"hi"');
+});
+
+test("a rule calls a function, and tells a topic, only where they let it in", async () => {
+  const lambda = new LambdaClient(config());
+  const caller = { endpoint: aws.endpoint, region: "eu-west-1", accessKey: "local" };
+  const arn = (service: string, name: string) => `arn:aws:${service}:eu-west-1:${BUILD}:${name}`;
+  const Principal = { Service: "events.amazonaws.com" };
+  const fromRule = { Condition: { ArnLike: { "aws:SourceArn": arn("events", "rule/told") } } };
+  await role("fn-told", "lambda.amazonaws.com");
+  const code = `exports.handler = async ({ detail }) => {
+    const { status } = await fetch(process.env.AWS_ENDPOINT_URL + "/local-aws/chat", {
+      method: "POST",
+      body: JSON.stringify({ text: "got " + detail.number }),
+    });
+    if (status !== 200) throw new Error(String(status));
+  };`;
+  await lambda.send(
+    new CreateFunctionCommand({
+      FunctionName: "told",
+      Role: roleArn("fn-told"),
+      Runtime: "nodejs22.x",
+      Handler: "index.handler",
+      Code: { ZipFile: zipSync({ "index.js": Buffer.from(code) }) },
+    }),
+  );
+  const Version = "2010-03-31";
+  const TopicArn = arn("sns", "told");
+  await ask("sns", new URLSearchParams({ Action: "CreateTopic", Version, Name: "told" }));
+  const mail = { TopicArn, Protocol: "email", Endpoint: "ops@example.com" };
+  await ask("sns", new URLSearchParams({ Action: "Subscribe", Version, ...mail }));
+  const letIn = policy({ Action: "sqs:SendMessage", Resource: arn("sqs", "dead"), Principal, ...fromRule });
+  const { QueueUrl } = await call(caller, "sqs", "AmazonSQS.CreateQueue", {
+    QueueName: "dead",
+    Attributes: { Policy: letIn },
+  });
+  const DeadLetterConfig = { Arn: arn("sqs", "dead") };
+  await call(caller, "events", "AWSEvents.PutRule", { Name: "told", EventPattern: '{"source":["acme"]}' });
+  const Targets = [
+    { Id: "function", Arn: arn("lambda", "function:told"), DeadLetterConfig },
+    { Id: "topic", Arn: TopicArn, DeadLetterConfig, InputPath: "$.detail" },
+  ];
+  await call(caller, "events", "AWSEvents.PutTargets", { Rule: "told", Targets });
+  const put = (number: number) =>
+    call(caller, "events", "AWSEvents.PutEvents", {
+      Entries: [{ Source: "acme", DetailType: "It", Detail: JSON.stringify({ number }) }],
+    });
+  const read = async <T>(what: string) =>
+    (await (await fetch(`${aws.endpoint}/local-aws/${what}`)).json()) as T[];
+  const until = async (happened: () => Promise<boolean>) => {
+    const deadline = Date.now() + 20_000;
+    while (!(await happened()) && Date.now() < deadline) await new Promise((wake) => setTimeout(wake, 100));
+  };
+
+  await put(1);
+  const codes: string[] = [];
+  await until(async () => {
+    const { Messages = [] } = await call(caller, "sqs", "AmazonSQS.ReceiveMessage", {
+      QueueUrl,
+      WaitTimeSeconds: 0,
+      MessageAttributeNames: ["All"],
+    });
+    for (const { MessageAttributes: told } of Messages as {
+      MessageAttributes: Record<string, { StringValue: string }>;
+    }[])
+      codes.push(`${told.TARGET_ARN?.StringValue.split(":")[2]} ${told.ERROR_CODE?.StringValue}`);
+    return codes.length === 2;
+  });
+  expect(codes.sort()).toEqual(["lambda NO_PERMISSIONS", "sns NO_PERMISSIONS"]);
+
+  await lambda.send(
+    new AddPermissionCommand({
+      FunctionName: "told",
+      StatementId: "rule",
+      Action: "lambda:InvokeFunction",
+      Principal: Principal.Service,
+      SourceArn: arn("events", "rule/told"),
+    }),
+  );
+  const AttributeValue = policy({ Action: "sns:Publish", Resource: TopicArn, Principal, ...fromRule });
+  const attribute = { Action: "SetTopicAttributes", TopicArn, AttributeName: "Policy", AttributeValue };
+  await ask("sns", new URLSearchParams({ Version, ...attribute }));
+  await put(2);
+  await until(async () => (await read("posts")).length + (await read("mail")).length === 2);
+  expect((await read<Post>("posts")).map(({ body }) => body)).toEqual([{ text: "got 2" }]);
+  expect((await read<Mail>("mail")).map(({ text }) => text)).toEqual(['{"number":2}']);
 });

@@ -635,6 +635,279 @@ describe("a stage that failed", () => {
   });
 });
 
+const check = (Value: string) => ({
+  name: "check",
+  ruleTypeId: { category: "Rule", owner: "AWS", provider: "VariableCheck", version: "1" },
+  configuration: { Variable: "#{Source.Branch}", Value, Operator: "EQ" },
+});
+
+describe("a rollback", () => {
+  const deploy = build("deploy", { configuration: { ProjectName: "deploy", Tag: "#{Made.Tag}" } });
+  const make = build("make", { namespace: "Made", outputArtifacts: [{ name: "Made" }] });
+  const use = { ...deploy, inputArtifacts: [{ name: "Made" }] };
+  const openWith = (onFailure?: object, changes: object = {}) =>
+    open(
+      [stage("Build", make), { ...stage("Deploy", use), onFailure }, stage("After", build("after"))],
+      changes,
+    );
+  /** One that comes to its deployment. */
+  async function deploying(Tag: string): Promise<Execution> {
+    const execution = await beginFetched({ Branch: "main" }, Tag);
+    await running.get("make")?.succeed({ variables: { Tag } });
+    return execution;
+  }
+  async function deployed(Tag: string): Promise<Execution> {
+    const execution = await deploying(Tag);
+    await running.get("deploy")?.succeed();
+    await running.get("after")?.succeed();
+    return execution;
+  }
+  const roll = async (target: Execution) => {
+    const rollback = engine.rollBackTo("Deploy", target.id, "arn:me");
+    await settle();
+    return rollback;
+  };
+
+  test("runs one stage with the artifacts and the variables of the execution that it goes back to", async () => {
+    openWith();
+    const first = await deployed("v1");
+    const { outputs } = first.actions.find(({ action }) => action.name === "make")!;
+    await deployed("v2");
+    const rollback = await roll(first);
+    expect([at(), running.get("deploy")?.job]).toEqual([
+      ["deploy"],
+      expect.objectContaining({ inputs: outputs, configuration: { ProjectName: "deploy", Tag: "v1" } }),
+    ]);
+    await running.get("deploy")?.succeed();
+    expect([rollback.status, [...rollback.stages.keys()], at()]).toEqual(["Succeeded", ["Deploy"], []]);
+    expect(rollback.props.trigger).toEqual({ triggerType: "ManualRollback", triggerDetail: "arn:me" });
+    expect(engine.latest("Deploy")?.execution).toBe(rollback);
+  });
+
+  test("begins by itself where a stage fails that asks for it, before any other execution gets in", async () => {
+    openWith({ result: "ROLLBACK" });
+    const first = await deployed("v1");
+    await deployed("v2");
+    const failed = await deploying("v3");
+    const waiting = await deploying("v4");
+    await running.get("deploy")?.fail();
+    const rollback = engine.executions.at(-1)!;
+    expect([failed.status, waiting.status, rollback.props.trigger]).toEqual([
+      "Failed",
+      "InProgress",
+      {
+        triggerType: "AutomatedRollback",
+        triggerDetail: JSON.stringify({ FailedPipelineExecutionId: failed.id }),
+      },
+    ]);
+    expect(rollback.props.rollback?.target).not.toBe(first);
+    expect(running.get("deploy")?.job.configuration.Tag).toBe("v2");
+    await running.get("deploy")?.succeed();
+    expect([rollback.status, running.get("deploy")?.job.configuration.Tag]).toEqual(["Succeeded", "v4"]);
+  });
+
+  test("is not rolled back itself, but can be tried again", async () => {
+    openWith({ result: "ROLLBACK" });
+    await deployed("v1");
+    await deploying("v2");
+    await running.get("deploy")?.fail();
+    await running.get("deploy")?.fail();
+    const rollback = engine.executions.at(-1)!;
+    expect([engine.executions.length, rollback.status, at()]).toEqual([3, "Failed", []]);
+    engine.retry("Deploy", rollback.id, "ALL_ACTIONS");
+    await settle();
+    await running.get("deploy")?.succeed();
+    expect([rollback.status, at()]).toEqual(["Succeeded", []]);
+  });
+
+  test("does not begin where no execution has succeeded in the stage", async () => {
+    openWith({ result: "ROLLBACK" });
+    const failed = await deploying("v1");
+    await running.get("deploy")?.fail();
+    expect([failed.status, engine.executions]).toEqual(["Failed", [failed]]);
+  });
+
+  test("does not begin where the last success was of another version of the pipeline", async () => {
+    openWith({ result: "ROLLBACK" });
+    await deployed("v1");
+    engine.update(
+      pipeline([stage("Build", make), { ...stage("Deploy", use), onFailure: { result: "ROLLBACK" } }]),
+    );
+    const failed = await deploying("v2");
+    await running.get("deploy")?.fail();
+    expect([failed.status, engine.executions.at(-1)]).toEqual(["Failed", failed]);
+  });
+
+  test.each([
+    ["hold", "main", 2],
+    ["do not hold", "release", 3],
+  ])("by conditions of a failure that %s", async (_, branch, executions) => {
+    openWith({ conditions: [{ result: "ROLLBACK", rules: [check(branch)] }] });
+    await deployed("v1");
+    const failed = await deploying("v2");
+    await running.get("deploy")?.fail();
+    expect([failed.status, engine.executions.length]).toEqual(["Failed", executions]);
+  });
+
+  test.each<[string, string, number]>([
+    ["ROLLBACK", "Failed", 3],
+    ["FAIL", "Failed", 2],
+  ])("by a condition of success with the result %s", async (result, status, executions) => {
+    const onSuccess = { conditions: [{ result, rules: [{ ...check("v1"), configuration: ofTag }] }] };
+    open([stage("Build", make), { ...stage("Deploy", use), onSuccess }]);
+    await deployed("v1");
+    const second = await deploying("v2");
+    await running.get("deploy")?.succeed();
+    expect([second.status, engine.executions.length]).toEqual([status, executions]);
+  });
+  const ofTag = { Variable: "#{Made.Tag}", Value: "v1", Operator: "EQ" };
+
+  const notPossible = (code: string, message: RegExp) =>
+    expect.objectContaining({ code, message: expect.stringMatching(message) });
+
+  test("needs an execution of this version that has succeeded in the stage, and is none itself", async () => {
+    openWith();
+    const first = await deployed("v1");
+    const failed = await deploying("v2");
+    const back = (target: string, name = "Deploy") => engine.rollBackTo(name, target, "arn:me");
+    const unable = "UnableToRollbackStageException";
+    expect(() => back(first.id)).toThrow(notPossible(unable, /is running in the stage/));
+    await running.get("deploy")?.fail();
+    expect(() => back(failed.id)).toThrow(notPossible(unable, /did not succeed in the stage/));
+    expect(() => back(first.id, "Source")).toThrow(notPossible(unable, /source stage/));
+    expect(() => back(first.id, "None")).toThrow(notPossible("StageNotFoundException", /None/));
+    expect(() => back("none")).toThrow(notPossible("PipelineExecutionNotFoundException", /none/));
+    const rollback = await roll(first);
+    await running.get("deploy")?.succeed();
+    expect(() => back(rollback.id)).toThrow(notPossible(unable, /is a rollback itself/));
+    engine.update(pipeline([stage("Build", make), stage("Deploy", use)]));
+    expect(() => back(first.id)).toThrow(notPossible("PipelineExecutionOutdatedException", /has changed/));
+  });
+
+  test("is none of a pipeline whose executions run side by side", async () => {
+    openWith(undefined, { executionMode: "PARALLEL" });
+    const first = await deployed("v1");
+    expect(() => engine.rollBackTo("Deploy", first.id, "arn:me")).toThrow(
+      notPossible("UnableToRollbackStageException", /PARALLEL/),
+    );
+  });
+});
+
+describe("a transition that is closed", () => {
+  const close = (name: string, side: "Inbound" | "Outbound" = "Inbound") =>
+    engine.changeTransition(name, side, "arn:me", "Not on Fridays");
+  const openAgain = async (name: string) => {
+    engine.changeTransition(name, "Inbound", "arn:me");
+    await settle();
+  };
+
+  test("holds executions before the stage until it is opened", async () => {
+    open([stage("Build", build("one")), stage("Deploy", build("two"))]);
+    close("Deploy");
+    const execution = await beginFetched();
+    await running.get("one")?.succeed();
+    expect([execution.status, at(), engine.inbound("Deploy")]).toEqual(["InProgress", [], [execution]]);
+    expect(engine.transition("Deploy")).toEqual({
+      by: "arn:me",
+      at: expect.any(Number),
+      reason: "Not on Fridays",
+    });
+    await openAgain("Deploy");
+    expect([at(), engine.inbound("Deploy")]).toEqual([["two"], []]);
+    expect(engine.transition("Deploy")?.reason).toBeUndefined();
+  });
+
+  test("is the same from both sides", async () => {
+    open([stage("Build", build("one")), stage("Deploy", build("two"))]);
+    close("Build", "Outbound");
+    await beginFetched();
+    await running.get("one")?.succeed();
+    expect(at()).toEqual([]);
+    await openAgain("Deploy");
+    expect(at()).toEqual(["two"]);
+    close("Deploy", "Outbound");
+    expect(() => close("None")).toThrow(expect.objectContaining({ code: "StageNotFoundException" }));
+  });
+
+  test.each([
+    ["SUPERSEDED", "Superseded"],
+    ["QUEUED", "InProgress"],
+    ["PARALLEL", "InProgress"],
+  ])("holds more than one, as mode %s has it", async (executionMode, status) => {
+    open([stage("Build", build("one")), stage("Deploy", build("two"))], { executionMode });
+    close("Deploy");
+    const first = await beginFetched();
+    await running.get("one")?.succeed();
+    const second = await beginFetched();
+    await running.get("one")?.succeed();
+    expect([first.status, second.status]).toEqual([status, "InProgress"]);
+    await openAgain("Deploy");
+    expect(at()).toEqual(["two"]);
+    expect(stageOf(second, "Deploy")).toBe(executionMode === "QUEUED" ? undefined : "InProgress");
+  });
+
+  test("keeps nobody from being stopped, or from trying again what is in the stage", async () => {
+    open([stage("Build", build("one")), stage("Deploy", build("two"))]);
+    const failed = await beginFetched();
+    await running.get("one")?.succeed();
+    await running.get("two")?.fail();
+    close("Deploy");
+    engine.retry("Deploy", failed.id, "FAILED_ACTIONS");
+    await settle();
+    expect(at()).toEqual(["two"]);
+    await running.get("two")?.succeed();
+    const held = await beginFetched();
+    await running.get("one")?.succeed();
+    engine.stop(held.id, false);
+    await settle();
+    expect([failed.status, held.status]).toEqual(["Succeeded", "Stopped"]);
+  });
+});
+
+describe("executions side by side", () => {
+  const stages = [stage("Build", build("one")), stage("Deploy", build("two"))];
+
+  test("each fail, are tried again and are stopped by themselves", async () => {
+    open(stages, { executionMode: "PARALLEL" });
+    const first = await beginFetched();
+    const ofFirst = running.get("one")!;
+    const second = await beginFetched();
+    const ofSecond = running.get("one")!;
+    expect(ofSecond).not.toBe(ofFirst);
+    await ofFirst.fail();
+    expect([first, second].map((one) => [one.status, stageOf(one, "Build")])).toEqual([
+      ["Failed", "Failed"],
+      ["InProgress", "InProgress"],
+    ]);
+    engine.retry("Build", first.id, "FAILED_ACTIONS");
+    await settle();
+    expect(first.status).toBe("InProgress");
+    engine.stop(second.id, true);
+    await settle();
+    expect([second.status, ofSecond.signal.aborted, running.get("one")?.signal.aborted]).toEqual([
+      "Stopped",
+      true,
+      false,
+    ]);
+    await running.get("one")?.succeed();
+    await running.get("two")?.succeed();
+    expect(first.status).toBe("Succeeded");
+  });
+
+  test("overtake each other", async () => {
+    open(stages, { executionMode: "PARALLEL" });
+    const first = await beginFetched();
+    const ofFirst = running.get("one")!;
+    const second = await beginFetched();
+    await running.get("one")?.succeed();
+    await running.get("two")?.succeed();
+    expect([first.status, second.status]).toEqual(["InProgress", "Succeeded"]);
+    await ofFirst.succeed();
+    await running.get("two")?.succeed();
+    expect(first.status).toBe("Succeeded");
+  });
+});
+
 test("the end ends all that runs, waits for it, and lets nothing begin", async () => {
   open([stage("Build", build("one"))]);
   const first = await beginFetched();

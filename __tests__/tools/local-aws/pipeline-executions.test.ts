@@ -3,6 +3,8 @@ import {
   CodePipelineClient,
   CreatePipelineCommand,
   DeletePipelineCommand,
+  DisableStageTransitionCommand,
+  EnableStageTransitionCommand,
   GetPipelineExecutionCommand,
   GetPipelineStateCommand,
   ListActionExecutionsCommand,
@@ -10,6 +12,7 @@ import {
   type PipelineDeclaration,
   PutApprovalResultCommand,
   RetryStageExecutionCommand,
+  RollbackStageCommand,
   StartPipelineExecutionCommand,
   StopPipelineExecutionCommand,
   UpdatePipelineCommand,
@@ -459,4 +462,96 @@ test("a token gives one execution, and a commit that is not there fails it", asy
     status: "Failed",
     statusSummary: expect.stringContaining("is commit c0ffee"),
   });
+});
+
+test("a rollback tells what it goes back to, and shows as one", async () => {
+  await create();
+  const target = await start({ variables: [{ name: "WHY", value: "the good one" }] });
+  await decide((await waiting()).latestExecution?.token, "Approved");
+  await ended(target);
+  const failed = await start();
+  await decide((await waiting()).latestExecution?.token, "Rejected");
+  await ended(failed);
+  const stage = { pipelineName: "main", stageName: "Ask" };
+  const { pipelineExecutionId: id = "" } = await client.send(
+    new RollbackStageCommand({ ...stage, targetPipelineExecutionId: target }),
+  );
+  const { latestExecution } = await waiting();
+  const { stageStates } = await stateNow();
+  expect(stageStates?.[1]).toMatchObject({
+    latestExecution: { pipelineExecutionId: id, status: "InProgress", type: "ROLLBACK" },
+  });
+  await decide(latestExecution?.token, "Approved");
+  const rollback = {
+    executionType: "ROLLBACK",
+    rollbackMetadata: { rollbackTargetPipelineExecutionId: target },
+    trigger: { triggerType: "ManualRollback", triggerDetail: `arn:aws:iam::${BUILD}:root` },
+  };
+  expect(await ended(id)).toMatchObject({
+    status: "Succeeded",
+    variables: [{ name: "WHY", resolvedValue: "the good one" }],
+    artifactRevisions: [{ name: "Code", revisionId: "c0ffee" }],
+    ...rollback,
+  });
+  const { pipelineExecutionSummaries } = await client.send(
+    new ListPipelineExecutionsCommand({ pipelineName: "main" }),
+  );
+  expect(pipelineExecutionSummaries).toMatchObject([
+    {
+      pipelineExecutionId: id,
+      status: "Succeeded",
+      sourceRevisions: [{ revisionId: "c0ffee" }],
+      ...rollback,
+    },
+    { pipelineExecutionId: failed, status: "Failed", executionType: "STANDARD" },
+    { pipelineExecutionId: target, status: "Succeeded" },
+  ]);
+  await expect(
+    client.send(new RollbackStageCommand({ ...stage, targetPipelineExecutionId: failed })),
+  ).rejects.toMatchObject({ name: "UnableToRollbackStageException" });
+});
+
+test("a transition that is closed says who closed it, when and why, and what waits before it", async () => {
+  await create();
+  const into = { pipelineName: "main", stageName: "Ask", transitionType: "Inbound" as const };
+  await client.send(new DisableStageTransitionCommand({ ...into, reason: "Not on Fridays" }));
+  const id = await start();
+  const held = await until(async () => {
+    const { stageStates } = await stateNow();
+    return stageStates?.[1]?.inboundExecution && stageStates[1];
+  });
+  expect(held).toMatchObject({
+    inboundTransitionState: {
+      enabled: false,
+      lastChangedBy: `arn:aws:iam::${BUILD}:root`,
+      lastChangedAt: expect.any(Date),
+      disabledReason: "Not on Fridays",
+    },
+    inboundExecutions: [{ pipelineExecutionId: id, status: "InProgress", type: "STANDARD" }],
+  });
+  await client.send(new EnableStageTransitionCommand(into));
+  await waiting();
+  const { stageStates } = await stateNow();
+  expect(stageStates?.[1]?.inboundTransitionState).toEqual({
+    enabled: true,
+    lastChangedBy: `arn:aws:iam::${BUILD}:root`,
+    lastChangedAt: expect.any(Date),
+  });
+});
+
+test("executions that succeeded in a stage are those of the pipeline's current version", async () => {
+  await create();
+  const id = await start();
+  await decide((await waiting()).latestExecution?.token, "Approved");
+  await ended(id);
+  const succeeded = async () => {
+    const filter = { succeededInStage: { stageName: "Ask" } };
+    const { pipelineExecutionSummaries = [] } = await client.send(
+      new ListPipelineExecutionsCommand({ pipelineName: "main", filter }),
+    );
+    return pipelineExecutionSummaries.map(({ pipelineExecutionId }) => pipelineExecutionId);
+  };
+  expect(await succeeded()).toEqual([id]);
+  await client.send(new UpdatePipelineCommand({ pipeline: pipeline() }));
+  expect(await succeeded()).toEqual([]);
 });

@@ -67,6 +67,9 @@ afterAll(async () => {
 const commands = (...given: string[]) => ({ phases: { build: { commands: given } } });
 
 /** Builds, by their project's name. */
+/** Is there while the slow build runs. */
+const SLOW = join(tmpdir(), `slipway-pipelines-slow-${process.pid}`);
+
 const PROJECTS = {
   make: {
     env: { "exported-variables": ["TAG"] },
@@ -88,7 +91,7 @@ const PROJECTS = {
       'test "$(cat "$CODEBUILD_SRC_DIR_Code/version.txt")" = 7',
     ),
   },
-  slow: commands(`touch ${join(tmpdir(), "slipway-pipelines-slow")}; sleep 2`),
+  slow: commands(`touch ${SLOW}; sleep 2`),
 };
 
 const type = (category: "Source" | "Build" | "Approval", provider: string) => ({
@@ -276,12 +279,11 @@ async function startSlow(name: string): Promise<string> {
   const { stages: all, ...rest } = pipeline(name);
   const slow = [all![0]!, { name: "Build", actions: [build("slow"), build("check", { runOrder: 2 })] }];
   await create(name, { ...rest, stages: slow });
-  const note = join(tmpdir(), "slipway-pipelines-slow");
-  rmSync(note, { force: true });
+  rmSync(SLOW, { force: true });
   const id = await start(name);
   await until(async () => {
     try {
-      return readFileSync(note) && true;
+      return readFileSync(SLOW) && true;
     } catch {
       return false;
     }

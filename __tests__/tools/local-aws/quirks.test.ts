@@ -86,6 +86,16 @@ test("a queue keeps its policy when something else of it changes", async () => {
   });
 });
 
+test("a queue's dead letters are told as they were given, without spaces", async () => {
+  const RedrivePolicy = '{"deadLetterTargetArn": "arn:dead", "maxReceiveCount": 2}';
+  motoAnswers(JSON.stringify({ Attributes: { RedrivePolicy, VisibilityTimeout: "30" } }));
+  const { content } = await bed.call("AmazonSQS.GetQueueAttributes", { AttributeNames: ["All"] });
+  expect(content.Attributes).toEqual({
+    RedrivePolicy: '{"deadLetterTargetArn":"arn:dead","maxReceiveCount":2}',
+    VisibilityTimeout: "30",
+  });
+});
+
 test("rules that name another group give back their description", async () => {
   motoAnswers("<Response><item><securityGroupRuleId>sgr-1</securityGroupRuleId></item></Response>");
   await bed.form("ec2", {

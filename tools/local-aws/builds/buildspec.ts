@@ -1,5 +1,6 @@
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
+import { FORMATS, OTHER_FORMATS, type ReportFormat } from "./report-formats";
 
 /** Why a phase of a build fails, as CodeBuild puts it into the phase's context. */
 export class PhaseFailure extends Error {
@@ -31,6 +32,14 @@ export interface ArtifactSpec {
   readonly name?: string;
 }
 
+export interface ReportSpec {
+  /** Name of the report's group, without the project's, or its ARN. */
+  readonly group: string;
+  readonly format: ReportFormat;
+  /** Its files. */
+  readonly artifact: ArtifactSpec;
+}
+
 export const PHASES = ["install", "pre_build", "build", "post_build"] as const;
 
 /** What a buildspec says, as far as builds are run here. */
@@ -43,6 +52,7 @@ export interface Buildspec {
   readonly phases: Readonly<Record<(typeof PHASES)[number], PhaseSpec>>;
   readonly artifacts?: ArtifactSpec;
   readonly secondaryArtifacts: Readonly<Record<string, ArtifactSpec>>;
+  readonly reports: readonly ReportSpec[];
   /** What it asks for that is not done here, as lines for the log. */
   readonly notes: readonly string[];
 }
@@ -74,6 +84,14 @@ const artifact = z.looseObject({
   "enable-symlinks": flag,
   "exclude-paths": z.union([z.string().transform((path) => [path]), z.array(z.string())]).nullish(),
 });
+const formats = [...(Object.keys(FORMATS) as ReportFormat[]), ...OTHER_FORMATS] as const;
+const report = artifact.extend({
+  "file-format": z
+    .string()
+    .transform((format) => format.toUpperCase())
+    .pipe(z.enum(formats, { error: `file-format is one of ${formats.join(", ")}` }))
+    .default("JUNITXML"),
+});
 const buildspec = z.looseObject({
   version: scalar,
   env: z
@@ -88,6 +106,7 @@ const buildspec = z.looseObject({
     })
     .nullish(),
   phases: z.strictObject({ install: phase, pre_build: phase, build: phase, post_build: phase }),
+  reports: z.record(z.string().min(1), report).nullish(),
   artifacts: z
     .looseObject({
       ...artifact.partial().shape,
@@ -132,9 +151,17 @@ export function readBuildspec(text: string): Buildspec {
     secondaryArtifacts: Object.fromEntries(
       Object.entries(artifacts?.["secondary-artifacts"] ?? {}).map(([id, spec]) => [id, artifactOf(spec)]),
     ),
+    reports: Object.entries(parsed.data.reports ?? {}).flatMap(([group, given]) => {
+      const format = given["file-format"];
+      // A report's files are named as an artifact's, but nothing of them is left out or kept as a link.
+      const artifact = { ...artifactOf(given), excludePaths: [], keepLinks: false, name: undefined };
+      return isRead(format) ? { group, format, artifact } : [];
+    }),
     notes: notesOn(parsed.data),
   };
 }
+
+const isRead = (format: (typeof formats)[number]): format is ReportFormat => Object.hasOwn(FORMATS, format);
 
 const invalid = (message: string) => new PhaseFailure("YAML_FILE_ERROR", message);
 
@@ -170,12 +197,14 @@ function notesOn(spec: z.output<typeof buildspec>): string[] {
   const phases = Object.values(spec.phases);
   const runtimes = Object.entries(spec.phases.install?.["runtime-versions"] ?? {});
   const asked = runtimes.map(([name, version]) => `${name} ${version}`).join(", ");
+  const unread = Object.values(spec.reports ?? {}).map((given) => given["file-format"]);
+  const formatsLeftOut = unread.filter((format) => !isRead(format)).join(", ");
   const notes: [unknown, string][] = [
     [
       asked,
       `Local AWS installs no runtime (${asked}): this machine's are used, Node ${process.versions.node} among them`,
     ],
-    [spec.reports, "Local AWS makes no reports of test results"],
+    [formatsLeftOut, `Local AWS makes no reports of ${formatsLeftOut}`],
     [spec.cache, "Local AWS has no cache"],
     [spec.batch, "Local AWS runs no batches"],
     [

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { chmodSync, createReadStream, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { PhaseFailure } from "./buildspec";
-import type { BuildRole } from "./role";
+import type { ServiceRole } from "./role";
+import type { UnpackedArtifacts } from "./unpacked";
 import { unpackZip, writeZip, type ZipEntry } from "./zip";
 
 // Where a build's source comes from and its artifacts go. Somebody else, such as a pipeline, may bring and take
@@ -20,7 +21,7 @@ export interface BuildSource {
    *
    * @returns value of CODEBUILD_RESOLVED_SOURCE_VERSION, where there is one
    */
-  bring(folder: string, role: BuildRole, signal: AbortSignal): Promise<string | undefined>;
+  bring(folder: string, role: ServiceRole, signal: AbortSignal): Promise<string | undefined>;
 }
 
 export interface BuildOutput {
@@ -35,11 +36,20 @@ export interface BuildTarget {
   /** Of a secondary artifact. @default - the primary one */
   readonly identifier?: string;
   /** Takes what was built. The files are gone when the build has ended. */
-  take(output: BuildOutput, role: BuildRole, signal: AbortSignal): Promise<void>;
+  take(output: BuildOutput, role: ServiceRole, signal: AbortSignal): Promise<void>;
 }
 
-/** A source in S3: `bucket/key.zip`, or `bucket/folder/`. */
-export function s3Source(location: string, version = "", identifier?: string): BuildSource {
+/**
+ * A source in S3: `bucket/key.zip`, or `bucket/folder/`.
+ *
+ * @param artifacts those that lie unpacked already. @default - none do
+ */
+export function s3Source(
+  location: string,
+  version = "",
+  identifier?: string,
+  artifacts?: UnpackedArtifacts,
+): BuildSource {
   const [bucket = "", ...path] = location.replace(/^arn:[\w-]+:s3:::/, "").split("/");
   const key = path.join("/");
   return {
@@ -52,6 +62,10 @@ export function s3Source(location: string, version = "", identifier?: string): B
           throw downloadFailure(one, error);
         });
       if (!key.endsWith("/")) {
+        const isHere = await artifacts?.bring({ bucket, key }, folder, role, signal).catch((error: Error) => {
+          throw error instanceof PhaseFailure ? error : downloadFailure(key, error);
+        });
+        if (isHere) return undefined;
         const zip = `${folder}.zip`;
         await download(key, zip, version);
         await unpackZip(zip, folder);
@@ -112,8 +126,10 @@ export interface S3TargetProps extends ArtifactPlace {
   readonly overrideName: boolean;
   readonly packaging: "NONE" | "ZIP";
   readonly buildArn: string;
-  /** Gets where the artifact lies. */
-  readonly onStored: (stored: StoredArtifact) => void;
+  /** Gets where the artifact lies. @default - nobody does */
+  readonly onStored?: (stored: StoredArtifact) => void;
+  /** Keeps a ZIP unpacked for those who ask for it next. @default - nobody does */
+  readonly artifacts?: UnpackedArtifacts;
 }
 
 export interface StoredArtifact {
@@ -137,7 +153,7 @@ export function artifactLocation(place: ArtifactPlace): string {
 
 /** Artifacts in S3: one ZIP, or a folder of files. */
 export function s3Target(props: S3TargetProps): BuildTarget {
-  const { bucket, overrideName, packaging, buildArn, identifier, onStored } = props;
+  const { bucket, overrideName, packaging, buildArn, identifier, onStored, artifacts } = props;
   return {
     identifier,
     async take({ files, name, scratch }, role, signal) {
@@ -158,15 +174,16 @@ export function s3Target(props: S3TargetProps): BuildTarget {
           if (statSync(file, { throwIfNoEntry: false })?.isFile())
             await store(key ? `${key}/${path}` : path, file);
         }
-        onStored({ location });
+        onStored?.({ location });
         return;
       }
       if (!key) throw new PhaseFailure("CLIENT_ERROR", "a ZIP needs a name other than /");
       const zip = join(scratch, `artifact${identifier ? `-${identifier}` : ""}.zip`);
-      await writeZip(zip, files);
-      await store(key, zip);
-      onStored({ location, ...(await sumsOf(zip)) });
-      rmSync(zip);
+      await writeZip(zip, files, artifacts?.find);
+      const etag = await store(key, zip);
+      if (onStored) onStored({ location, ...(await sumsOf(zip)) });
+      await artifacts?.adopt({ bucket, key }, etag, zip, files);
+      rmSync(zip, { force: true });
     },
   };
 }

@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { OWN_AGENT } from "../aws-request";
 import { serviceKey } from "../iam/service-key";
+import { githubUrl } from "../posts";
 import { PhaseFailure } from "./buildspec";
 import type { LogEvent } from "./log";
 
@@ -26,23 +27,26 @@ export interface StoredObject {
   readonly modified: Date;
 }
 
-/** AWS as a build's service role sees it. */
-export interface BuildRole {
-  /** Variables by which every AWS client becomes the role, at Local AWS. */
+/** AWS as the role that a service has taken on sees it: for a build, a task, a function or another thing of its. */
+export interface ServiceRole {
+  /** Variables by which every AWS client becomes the role, at Local AWS, and by which GitHub is there, too. */
   readonly environment: Readonly<Record<string, string>>;
   readObject(bucket: string, key: string): Promise<string>;
   describeObject(bucket: string, key: string, signal?: AbortSignal): Promise<StoredObject>;
+  /** What an object is that the role may read, without reading it: its size is in bytes. */
+  openObject(bucket: string, key: string, signal?: AbortSignal): Promise<{ etag: string; size: number }>;
   /** Of an object that may be large. */
   download(bucket: string, key: string, file: string, version?: string, signal?: AbortSignal): Promise<void>;
   /** Keys below a prefix. */
   listObjects(bucket: string, prefix: string, signal?: AbortSignal): Promise<string[]>;
+  /** @returns the object's ETag */
   upload(
     bucket: string,
     key: string,
     file: string,
     metadata: Record<string, string>,
     signal?: AbortSignal,
-  ): Promise<void>;
+  ): Promise<string>;
   /** @param from `bucket/key` */
   copyObject(from: string, bucket: string, key: string, signal?: AbortSignal): Promise<void>;
   /** A parameter of Parameter Store, by name or ARN. */
@@ -54,7 +58,7 @@ export interface BuildRole {
 }
 
 /** Takes on a role in the place of the service whose it is, as CodeBuild does for each build. */
-export async function assumeBuildRole(props: RoleProps): Promise<BuildRole> {
+export async function assumeServiceRole(props: RoleProps): Promise<ServiceRole> {
   const { endpoint, region, roleArn, session, service, source } = props;
   const { AssumeRoleCommand, STSClient } = await import("@aws-sdk/client-sts");
   const caller = { accessKeyId: serviceKey(service, source), secretAccessKey: "local" };
@@ -84,7 +88,7 @@ const MOST_BYTES = 900_000;
 /** Longer lines are cut: no event may be longer. */
 const LONGEST_LINE = 200_000;
 
-class AssumedRole implements BuildRole {
+class AssumedRole implements ServiceRole {
   readonly environment: Readonly<Record<string, string>>;
   private client?: S3Client;
 
@@ -100,6 +104,7 @@ class AssumedRole implements BuildRole {
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       AWS_SESSION_TOKEN: credentials.sessionToken,
+      GITHUB_API_URL: githubUrl(endpoint),
     };
   }
 
@@ -114,6 +119,14 @@ class AssumedRole implements BuildRole {
     const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
     const { Metadata = {}, ETag = "", LastModified } = await (await this.s3()).send(command, { abortSignal });
     return { metadata: Metadata, etag: ETag.replaceAll('"', ""), modified: LastModified ?? new Date() };
+  }
+
+  async openObject(bucket: string, key: string, abortSignal?: AbortSignal) {
+    const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+    // Asking for its head alone would need fewer rights.
+    const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range: "bytes=0-0" });
+    const { ETag, ContentRange } = await (await this.s3()).send(command, { abortSignal });
+    return { etag: ETag ?? "", size: Number(ContentRange?.split("/")[1]) };
   }
 
   async download(bucket: string, key: string, file: string, version?: string, signal?: AbortSignal) {
@@ -146,7 +159,8 @@ class AssumedRole implements BuildRole {
     const { PutObjectCommand } = await import("@aws-sdk/client-s3");
     const body = { Body: createReadStream(file), ContentLength: statSync(file).size };
     const command = new PutObjectCommand({ Bucket: bucket, Key: key, Metadata: metadata, ...body });
-    await (await this.s3()).send(command, { abortSignal });
+    const { ETag } = await (await this.s3()).send(command, { abortSignal });
+    return ETag ?? "";
   }
 
   async copyObject(from: string, bucket: string, key: string, abortSignal?: AbortSignal) {

@@ -7,6 +7,7 @@ import {
   PHASES,
   PhaseFailure,
   type PhaseSpec,
+  type ReportSpec,
   readBuildspec,
 } from "./buildspec";
 import { machineEnvironment } from "./environment";
@@ -14,7 +15,8 @@ import type { BuildSource, BuildTarget } from "./exchange";
 import { collectFiles } from "./files";
 import { BuildLog } from "./log";
 import { BuildProcesses } from "./processes";
-import type { BuildRole } from "./role";
+import { Reporter } from "./reports";
+import type { ServiceRole } from "./role";
 import { BuildShell } from "./shell";
 
 export interface BuildVariable {
@@ -26,6 +28,8 @@ export interface BuildVariable {
 
 /** What a build needs to run. */
 export interface BuildJob {
+  /** Name of its project. */
+  readonly project: string;
   /** Text of a buildspec, its path in the source, or its ARN in S3. @default "buildspec.yml" */
   readonly buildspec?: string;
   /** The primary one first. */
@@ -40,7 +44,7 @@ export interface BuildJob {
   /** Hears of each phase that it comes to. @default - nobody does */
   readonly entered?: (phase: string) => void;
   /** Takes on the service role. */
-  connect(): Promise<BuildRole>;
+  connect(): Promise<ServiceRole>;
   /**
    * Puts programs into the build's folder that count before this machine's.
    *
@@ -62,6 +66,15 @@ export interface BuildPhase {
   readonly contexts?: readonly { readonly statusCode: string; readonly message: string }[];
 }
 
+/** Where a build is when it has run. */
+interface Place {
+  /** The source's. */
+  readonly folder: string;
+  readonly shell: BuildShell;
+  readonly role: ServiceRole;
+  readonly log: BuildLog;
+}
+
 /** Phases whose failure ends the build at once; after the others it goes on. */
 const DECISIVE: ReadonlySet<string> = new Set(["install", "pre_build"]);
 
@@ -74,6 +87,8 @@ export class BuildRun {
   endTime?: number;
   exported: readonly { readonly name: string; readonly value: string }[] = [];
   resolvedSourceVersion?: string;
+  /** ARNs of its reports. */
+  readonly reports: string[] = [];
   /** Fulfilled when the build has ended and nothing of it is left. */
   readonly done: Promise<void>;
 
@@ -115,7 +130,7 @@ export class BuildRun {
   private async work(): Promise<void> {
     const { job } = this;
     let folder = "";
-    let role!: BuildRole;
+    let role!: ServiceRole;
     let processes!: BuildProcesses;
     let log!: BuildLog;
     let spec!: Buildspec;
@@ -157,24 +172,44 @@ export class BuildRun {
 
     await this.phase("UPLOAD_ARTIFACTS", async () => {
       this.exported = await this.exports(spec, shell);
-      for (const target of job.targets) {
-        // A secondary artifact has an identifier.
-        const { identifier } = target;
-        const artifact = identifier ? spec.secondaryArtifacts[identifier] : spec.artifacts;
-        if (!artifact) {
-          log.say(`The buildspec has no artifacts ${identifier ?? ""}`.trim());
-          continue;
-        }
-        const { name, ...rest } = await expandArtifact(artifact, shell);
-        const files = collectFiles(folder, rest);
-        log.say(`Found ${files.length} file(s)`);
-        await target.take({ files, name, scratch: processes.folder }, role, this.abort.signal);
+      try {
+        await this.upload(spec, { folder, shell, role, log, scratch: processes.folder });
+      } finally {
+        // Tests that failed may be why there is no artifact: they are told of all the same.
+        if (!this.ending) await this.report(spec, { folder, shell, role, log });
       }
     });
   }
 
+  private async upload(spec: Buildspec, place: Place & { readonly scratch: string }): Promise<void> {
+    const { folder, shell, role, log, scratch } = place;
+    for (const target of this.job.targets) {
+      // A secondary artifact has an identifier.
+      const { identifier } = target;
+      const artifact = identifier ? spec.secondaryArtifacts[identifier] : spec.artifacts;
+      if (!artifact) {
+        log.say(`The buildspec has no artifacts ${identifier ?? ""}`.trim());
+        continue;
+      }
+      const { name, ...rest } = await expandArtifact(artifact, shell);
+      const files = collectFiles(folder, rest);
+      log.say(`Found ${files.length} file(s)`);
+      await target.take({ files, name, scratch }, role, this.abort.signal);
+    }
+  }
+
+  private async report({ reports }: Buildspec, { folder, shell, role, log }: Place): Promise<void> {
+    const { project, environment } = this.job;
+    const expanded: ReportSpec[] = [];
+    for (const report of reports)
+      expanded.push({ ...report, artifact: await expandArtifact(report.artifact, shell) });
+    const build = environment.CODEBUILD_BUILD_ARN ?? "";
+    const begun = (report: string) => this.reports.push(report);
+    await new Reporter({ project, build, role, log, begun }).make(folder, expanded);
+  }
+
   /** @returns the variables that tell of the sources */
-  private async bringSources(root: string, role: BuildRole, log: BuildLog) {
+  private async bringSources(root: string, role: ServiceRole, log: BuildLog) {
     const variables: Record<string, string> = {};
     for (const [index, source] of this.job.sources.entries()) {
       const own = join(root, `src${index || ""}`);
@@ -191,7 +226,7 @@ export class BuildRun {
     return variables;
   }
 
-  private async buildspecText(folder: string, role: BuildRole): Promise<string> {
+  private async buildspecText(folder: string, role: ServiceRole): Promise<string> {
     const given = this.job.buildspec || "buildspec.yml";
     const [, bucket, key] = /^arn:[\w-]+:s3:::([^/]+)\/(.+)$/.exec(given) ?? [];
     if (bucket && key) return role.readObject(bucket, key);
@@ -204,7 +239,7 @@ export class BuildRun {
   }
 
   /** What the buildspec, the project and the caller set, in that order: the last one counts. */
-  private async customVariables(spec: Buildspec, role: BuildRole, log: BuildLog) {
+  private async customVariables(spec: Buildspec, role: ServiceRole, log: BuildLog) {
     const listed = (type: BuildVariable["type"], entries: Readonly<Record<string, string>>) =>
       Object.entries(entries).map(([name, value]): BuildVariable => ({ name, value, type }));
     const all = [

@@ -4,6 +4,8 @@ import {
   mkdirSync,
   readlinkSync,
   realpathSync,
+  type Stats,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -66,16 +68,35 @@ interface Directory {
   readonly at: number;
 }
 
-/** Writes files, with their permissions, into a ZIP. */
-export async function writeZip(zip: string, entries: readonly ZipEntry[]): Promise<void> {
+/** A file as it lies in a ZIP. */
+export interface PackedFile extends Packed {
+  readonly zip: string;
+}
+
+/**
+ * Writes files, with their permissions, into a ZIP.
+ *
+ * @param find whether a file lies packed already: it is taken from there. @default - none does
+ */
+export async function writeZip(
+  zip: string,
+  entries: readonly ZipEntry[],
+  find: (stats: Stats) => PackedFile | undefined = () => undefined,
+): Promise<void> {
   const output = await open(zip, "w");
+  const others = new Map<string, Blocks>();
   try {
     const directory: Directory[] = [];
     const written = new Pieces(output);
-    for await (const { entry, mode, content } of packAll(entries)) {
+    for await (const { entry, mode, content, lies } of packAll(entries, find)) {
       const described = { name: Buffer.from(entry.path), mode, at: written.length };
       let sizes: Sizes;
-      if (content) {
+      if (lies) {
+        sizes = { crc: lies.crc, packed: lies.packed, size: lies.size };
+        await written.add(localHeader({ ...described, ...sizes }));
+        if (!others.has(lies.zip)) others.set(lies.zip, new Blocks(await open(lies.zip, "r")));
+        await addPacked(written, others.get(lies.zip)!, lies);
+      } else if (content) {
         sizes = { ...tailOf(content.subarray(-GZIP_TAIL_BYTES)), packed: content.length - GZIP_BYTES };
         await written.add(localHeader({ ...described, ...sizes }));
         await written.add(content.subarray(GZIP_HEAD.length, -GZIP_TAIL_BYTES));
@@ -94,7 +115,7 @@ export async function writeZip(zip: string, entries: readonly ZipEntry[]): Promi
     await written.add(endOfDirectory(directory.length, written.length - at, at));
     await written.flush();
   } finally {
-    await output.close();
+    await Promise.all([output, ...[...others.values()].map(({ file }) => file)].map((file) => file.close()));
   }
 }
 
@@ -127,10 +148,10 @@ class Pieces {
 }
 
 /** Packs some ahead, and gives them in their order. */
-async function* packAll(entries: readonly ZipEntry[]) {
+async function* packAll(entries: readonly ZipEntry[], find: (stats: Stats) => PackedFile | undefined) {
   const ahead: ReturnType<typeof pack>[] = [];
   for (const entry of entries) {
-    const packing = pack(entry);
+    const packing = pack(entry, find);
     // It may fail before its turn comes.
     packing.catch(() => {});
     ahead.push(packing);
@@ -139,14 +160,20 @@ async function* packAll(entries: readonly ZipEntry[]) {
   for (const one of ahead) yield await one;
 }
 
-async function pack(entry: ZipEntry) {
+async function pack(
+  entry: ZipEntry,
+  find: (stats: Stats) => PackedFile | undefined,
+): Promise<{ entry: ZipEntry; mode: number; content?: Buffer; lies?: PackedFile }> {
   if (entry.link) {
     const target = Buffer.from(readlinkSync(entry.file));
     return { entry, mode: LINK | 0o777, content: await gzipAll(target, FAST) };
   }
-  const { mode, size } = await stat(entry.file);
-  const content = size > WHOLE_BYTES ? undefined : await gzipAll(await readFile(entry.file), FAST);
-  return { entry, mode: mode & 0xffff, content };
+  const stats = statSync(entry.file);
+  const mode = stats.mode & 0xffff;
+  const lies = find(stats);
+  if (lies?.method === DEFLATED) return { entry, mode, lies };
+  const content = stats.size > WHOLE_BYTES ? undefined : await gzipAll(await readFile(entry.file), FAST);
+  return { entry, mode, content };
 }
 
 type Sizes = Pick<Directory, "crc" | "packed" | "size">;
@@ -254,9 +281,10 @@ interface Packed {
 /**
  * Unpacks a ZIP into a folder, with permissions and links.
  *
+ * @param only names of its files. @default - all of them
  * @throws PhaseFailure where it is none, or something of it would come to lie, or lead, outside of the folder
  */
-export async function unpackZip(zip: string, folder: string): Promise<void> {
+export async function unpackZip(zip: string, folder: string, only?: ReadonlySet<string>): Promise<void> {
   const input = await open(zip, "r");
   try {
     const packed = new Blocks(input);
@@ -269,6 +297,7 @@ export async function unpackZip(zip: string, folder: string): Promise<void> {
     let pause = Date.now() + BUSY_MILLISECONDS;
     for (const entry of await readDirectory(input)) {
       const { name, mode } = entry;
+      if (only && !only.has(name)) continue;
       const path = resolve(folder, name);
       if (name.includes("\\") || isAbsolute(name) || !isInside(folder, path))
         throw clientError(`the ZIP has an entry that leaves its folder: ${name}`);
@@ -306,7 +335,7 @@ class Blocks {
   private block: Buffer = Buffer.alloc(0);
   private start = 0;
 
-  constructor(private readonly file: FileHandle) {}
+  constructor(readonly file: FileHandle) {}
 
   async read(at: number, length: number): Promise<Buffer> {
     if (at < this.start || at + length > this.start + this.block.length) {
@@ -394,6 +423,22 @@ async function readAt(input: FileHandle, at: number, length: number): Promise<Bu
   const { buffer, bytesRead } = await input.read(Buffer.alloc(length), 0, length, at);
   if (bytesRead < length) throw notZip("it ends too early");
   return buffer;
+}
+
+/** What a ZIP holds, and where. */
+export async function packedFiles(zip: string): Promise<readonly Packed[]> {
+  const input = await open(zip, "r");
+  try {
+    return await readDirectory(input);
+  } finally {
+    await input.close();
+  }
+}
+
+async function addPacked(written: Pieces, from: Blocks, entry: Packed): Promise<void> {
+  const start = await dataStart(from, entry);
+  for (let done = 0; done < entry.packed; done += WHOLE_BYTES)
+    await written.add(await from.read(start + done, Math.min(WHOLE_BYTES, entry.packed - done)));
 }
 
 const notZip = (why: string) => clientError(`the source is not a ZIP file (${why})`);

@@ -8,7 +8,7 @@ import type { ContainerDefinition, TaskDefinition } from "@aws-sdk/client-ecs";
 import type { Scope } from "../aws-request";
 import { machineEnvironment } from "../builds/environment";
 import { BuildProcesses } from "../builds/processes";
-import { assumeBuildRole, type BuildRole } from "../builds/role";
+import { assumeServiceRole, type ServiceRole } from "../builds/role";
 import { logStream } from "../functions/log";
 import type { LocalImages } from "../images/image";
 import { ContainerLog } from "./log";
@@ -136,7 +136,7 @@ export class Task {
     container: ContainerDefinition,
     args: readonly string[],
     options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
-    execution: BuildRole | undefined,
+    execution: ServiceRole | undefined,
   ): void {
     const { name = "" } = container;
     const log = this.openLog(container, execution);
@@ -152,7 +152,7 @@ export class Task {
       );
   }
 
-  private openLog({ name, logConfiguration }: ContainerDefinition, execution: BuildRole | undefined) {
+  private openLog({ name, logConfiguration }: ContainerDefinition, execution: ServiceRole | undefined) {
     const { options = {}, logDriver } = logConfiguration ?? {};
     const { "awslogs-group": group, "awslogs-stream-prefix": prefix, "awslogs-region": region } = options;
     if (logDriver !== "awslogs" || !group) return undefined;
@@ -165,7 +165,7 @@ export class Task {
     return new ContainerLog(logStream(caller, group, `${prefix}/${name}/${this.arn.split("/").at(-1)}`));
   }
 
-  private async secretsOf({ secrets = [] }: ContainerDefinition, execution: BuildRole | undefined) {
+  private async secretsOf({ secrets = [] }: ContainerDefinition, execution: ServiceRole | undefined) {
     const values: Record<string, string> = {};
     for (const { name = "", valueFrom = "" } of secrets) {
       if (!execution) throw new Error(`secret ${name} needs an execution role`);
@@ -175,12 +175,12 @@ export class Task {
     return values;
   }
 
-  private async become(roleArn: string | undefined): Promise<BuildRole | undefined> {
+  private async become(roleArn: string | undefined): Promise<ServiceRole | undefined> {
     if (!roleArn) return undefined;
     const { endpoint, scope } = this.props;
     const session = this.arn.split("/").at(-1) ?? "";
     const as = { service: "ecs-tasks.amazonaws.com", source: this.arn };
-    return assumeBuildRole({ endpoint, region: scope.region, roleArn, session, ...as });
+    return assumeServiceRole({ endpoint, region: scope.region, roleArn, session, ...as });
   }
 }
 

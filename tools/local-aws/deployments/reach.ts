@@ -1,5 +1,5 @@
 import { OWN_AGENT, type Scope } from "../aws-request";
-import { assumeBuildRole } from "../builds/role";
+import { assumeServiceRole } from "../builds/role";
 import { functionArn } from "../functions/functions";
 import type { EmulatedTime } from "../time";
 import type { AppSpec } from "./app-spec";
@@ -27,7 +27,7 @@ export interface ReachProps {
 export async function reach(props: ReachProps): Promise<Reach> {
   const { endpoint, scope, id, spec, service, time } = props;
   const { region } = scope;
-  const { environment } = await assumeBuildRole({
+  const { environment } = await assumeServiceRole({
     endpoint,
     region,
     roleArn: props.role,

@@ -1,9 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Scope } from "../aws-request";
 import type { Caller } from "../functions/client";
+import { EmulatedTime } from "../time";
 import { type AwsEvent, eventOf, type Occurrence, type Publisher } from "./event";
 import { inputOf } from "./input";
 import { type Pattern, readPattern } from "./pattern";
+import { Schedules } from "./schedules";
 import { bury, busIn, type Delivery, DeliveryFailure, deliver, readRules, type Target } from "./targets";
 
 export interface EventBusProps {
@@ -17,9 +19,12 @@ export interface EventBusProps {
   readonly twice?: boolean;
   /** What passes before an event is given to a target again that did not take it. @default a second, then two */
   readonly retryMilliseconds?: readonly number[];
+  /** What schedules go by. @default - this machine's time */
+  readonly time?: EmulatedTime;
 }
 
 interface Rule {
+  readonly name: string;
   readonly arn: string;
   readonly matches: Pattern;
   readonly targets: readonly Target[];
@@ -36,8 +41,11 @@ export class EventBus implements Publisher {
   private readonly ruled = new Set<string>();
   private readonly work = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
+  private readonly schedules: Schedules;
 
-  constructor(private readonly props: EventBusProps) {}
+  constructor(private readonly props: EventBusProps) {
+    this.schedules = new Schedules(props.time ?? new EmulatedTime(), (scope, rule) => this.fire(scope, rule));
+  }
 
   publish(scope: Scope, occurrence: Occurrence): void {
     this.take(scope, DEFAULT_BUS, eventOf(scope, occurrence));
@@ -50,10 +58,21 @@ export class EventBus implements Publisher {
    */
   take(scope: Scope, bus: string, event: AwsEvent, forwarded = false): void {
     if (this.stopping.signal.aborted || !this.ruled.has(keyOf(scope))) return;
-    const done = this.spread(scope, bus, event, forwarded)
-      .catch((error: Error) => this.tell(`An event of ${event.source} reached no rule: ${error.message}`))
-      .finally(() => this.work.delete(done));
-    this.work.add(done);
+    this.begin(
+      this.spread(scope, bus, event, forwarded).catch((error: Error) =>
+        this.tell(`An event of ${event.source} reached no rule: ${error.message}`),
+      ),
+    );
+  }
+
+  /**
+   * A rule is called at the times of a schedule from now on; without one, at none any more.
+   *
+   * @throws AwsError where it is no schedule
+   */
+  schedule(scope: Scope, rule: string, expression?: string): void {
+    if (expression) this.schedules.set(scope, rule, expression);
+    else this.schedules.cancel(scope, rule);
   }
 
   /** Rules of an account and region have changed. */
@@ -65,7 +84,31 @@ export class EventBus implements Publisher {
   /** Fulfilled when nothing is under way any more. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.schedules.stop();
     await Promise.all(this.work);
+  }
+
+  private begin(work: Promise<unknown>): void {
+    const done = work.then(() => {}).finally(() => this.work.delete(done));
+    this.work.add(done);
+  }
+
+  /** Calls a rule whose time has come. */
+  private fire(scope: Scope, name: string): void {
+    const give = async () => {
+      const rule = (await this.rulesOf(scope, DEFAULT_BUS)).find((one) => one.name === name);
+      if (!rule) return;
+      const event = eventOf(scope, {
+        source: "aws.events",
+        detailType: "Scheduled Event",
+        resources: [rule.arn],
+        detail: {},
+      });
+      await Promise.all(rule.targets.map((target) => this.give(scope, rule, target, event, false)));
+    };
+    this.begin(
+      give().catch((error: Error) => this.tell(`The rule ${name} was due and not called: ${error.message}`)),
+    );
   }
 
   private async spread(scope: Scope, bus: string, event: AwsEvent, forwarded: boolean): Promise<void> {
@@ -127,7 +170,10 @@ export class EventBus implements Publisher {
     const known = this.rules.get(key);
     if (known) return known;
     const read = readRules(this.callerIn(scope), bus).then((kept) =>
-      kept.map(({ arn, pattern, targets }) => ({ arn, matches: readPattern(pattern), targets })),
+      kept.map(({ pattern, ...rule }) => ({
+        ...rule,
+        matches: pattern ? readPattern(pattern) : () => false,
+      })),
     );
     this.rules.set(key, read);
     // To be read again, then.

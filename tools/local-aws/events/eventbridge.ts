@@ -4,6 +4,7 @@ import type { Quirk, QuirkAnswer } from "../quirks";
 import { DEFAULT_BUS, type EventBus } from "./bus";
 import { type AwsEvent, eventOf } from "./event";
 import { readPattern } from "./pattern";
+import { readSchedule } from "./schedule";
 
 const CHANGES = /^(PutRule|DeleteRule|EnableRule|DisableRule|PutTargets|RemoveTargets|DeleteEventBus)$/;
 const ANSWERED = /^(PutEvents|TestEventPattern)$/;
@@ -30,16 +31,34 @@ export function eventBridge(bus: EventBus): Quirk {
         case "PutRule":
           // Refused now, not when an event comes.
           if (input.EventPattern) readPattern(String(input.EventPattern));
+          if (input.ScheduleExpression) readSchedule(String(input.ScheduleExpression));
       }
       return undefined;
     },
     amend(request, answer) {
-      if (CHANGES.test(request.operation)) bus.learn(request.scope);
+      if (CHANGES.test(request.operation)) {
+        bus.learn(request.scope);
+        schedule(bus, request);
+      }
       return answer;
     },
     stop: () => bus.stop(),
   };
 }
+
+/** A rule is called by its schedule from its making to its end; one that is disabled then, not at all. */
+function schedule(bus: EventBus, { scope, operation, body }: AwsRequest): void {
+  const input = readJson(body) as Entry;
+  // Rules of other buses have none.
+  if (busOf(input) !== DEFAULT_BUS) return;
+  const { Name, ScheduleExpression } = input;
+  if (operation === "PutRule") bus.schedule(scope, String(Name), ScheduleExpression as string | undefined);
+  if (operation === "DeleteRule") bus.schedule(scope, String(Name));
+}
+
+/** The bus that a request or an entry names, by name or ARN. */
+const busOf = ({ EventBusName }: Entry) =>
+  String(EventBusName ?? DEFAULT_BUS).replace(/^arn:.*:event-bus\//, "");
 
 function putEvents(bus: EventBus, { scope }: AwsRequest, input: Entry) {
   const entries = Array.isArray(input.Entries) ? (input.Entries as Entry[]) : [];
@@ -52,8 +71,7 @@ function putEvents(bus: EventBus, { scope }: AwsRequest, input: Entry) {
   const results = entries.map((entry) => {
     const event = readEntry(entry, scope);
     if ("ErrorCode" in event) return event;
-    const name = String(entry.EventBusName ?? DEFAULT_BUS).replace(/^arn:.*:event-bus\//, "");
-    bus.take(scope, name, event);
+    bus.take(scope, busOf(entry), event);
     return { EventId: event.id };
   });
   return { FailedEntryCount: results.filter((one) => "ErrorCode" in one).length, Entries: results };

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Scope } from "../aws-request";
-import { assumeBuildRole } from "../builds/role";
+import { assumeServiceRole } from "../builds/role";
 import { ask, type Caller } from "../functions/client";
+import { serviceKey } from "../iam/service-key";
 import type { InputSettings } from "./input";
 
 /** A rule's target as moto keeps it. */
@@ -47,11 +48,12 @@ export async function deliver({ rule, target, input, callerIn }: Delivery): Prom
   const { Arn: arn } = target;
   const [, , service, region = "", account = "", ...rest] = arn.split(":");
   const caller = callerIn(region);
+  const events = asEventBridge(caller, rule);
   const name = rest.join(":");
   switch (service) {
     case "lambda":
       await ok(
-        ask(caller, "lambda", `/2015-03-31/functions/${encodeURIComponent(arn)}/invocations`, {
+        ask(events, "lambda", `/2015-03-31/functions/${encodeURIComponent(arn)}/invocations`, {
           method: "POST",
           headers: { "x-amz-invocation-type": "Event" },
           body: input,
@@ -59,10 +61,10 @@ export async function deliver({ rule, target, input, callerIn }: Delivery): Prom
       );
       return;
     case "sns":
-      await form(caller, "sns", { Action: "Publish", Version: "2010-03-31", TopicArn: arn, Message: input });
+      await form(events, "sns", { Action: "Publish", Version: "2010-03-31", TopicArn: arn, Message: input });
       return;
     case "sqs":
-      await json(caller, "sqs", "AmazonSQS.SendMessage", {
+      await json(events, "sqs", "AmazonSQS.SendMessage", {
         QueueUrl: `${caller.endpoint}/${account}/${name}`,
         MessageBody: input,
         MessageGroupId: target.SqsParameters?.MessageGroupId,
@@ -105,7 +107,7 @@ export async function bury(
 ): Promise<void> {
   const queue = target.DeadLetterConfig?.Arn ?? "";
   const [, , , region = "", account, name] = queue.split(":");
-  const caller = callerIn(region);
+  const caller = asEventBridge(callerIn(region), rule);
   const text = (StringValue: string) => ({ DataType: "String", StringValue });
   await json(caller, "sqs", "AmazonSQS.SendMessage", {
     QueueUrl: `${caller.endpoint}/${account}/${name}`,
@@ -121,17 +123,25 @@ export async function bury(
   });
 }
 
-/** The rules of a bus that are enabled and wait for events, with their targets. */
+/** The rules of a bus that are enabled, with their targets. */
 export async function readRules(caller: Caller, EventBusName: string): Promise<readonly KeptRule[]> {
   const all: KeptRule[] = [];
   let NextToken: unknown;
   do {
     const page = await json(caller, "events", "AWSEvents.ListRules", { EventBusName, NextToken });
-    for (const { Name, Arn, State, EventPattern } of (page.Rules ?? []) as Record<string, string>[]) {
-      if (State === "DISABLED" || !EventPattern) continue;
+    for (const { Name = "", Arn = "", State, EventPattern } of (page.Rules ?? []) as Record<
+      string,
+      string
+    >[]) {
+      if (State === "DISABLED") continue;
       const given = { Rule: Name, EventBusName };
       const { Targets } = await json(caller, "events", "AWSEvents.ListTargetsByRule", given);
-      all.push({ arn: Arn ?? "", pattern: EventPattern, targets: (Targets ?? []) as Target[] });
+      all.push({
+        name: Name,
+        arn: Arn,
+        pattern: EventPattern || undefined,
+        targets: (Targets ?? []) as Target[],
+      });
     }
     NextToken = page.NextToken;
   } while (NextToken);
@@ -139,8 +149,10 @@ export async function readRules(caller: Caller, EventBusName: string): Promise<r
 }
 
 export interface KeptRule {
+  readonly name: string;
   readonly arn: string;
-  readonly pattern: string;
+  /** Of the events that it waits for. @default - it waits for a time alone */
+  readonly pattern?: string;
   readonly targets: readonly Target[];
 }
 
@@ -165,6 +177,12 @@ export async function publishTo(
   });
 }
 
+/** EventBridge itself, which functions, topics and queues let in by their own policies. */
+const asEventBridge = (caller: Caller, rule: string): Caller => ({
+  ...caller,
+  accessKey: serviceKey("events.amazonaws.com", rule),
+});
+
 /** Whether the rule says what its target gets. The event itself says nothing to a pipeline or a project. */
 const isGiven = ({ Input, InputTransformer, InputPath }: Target) =>
   Boolean(Input ?? InputTransformer ?? InputPath);
@@ -172,7 +190,7 @@ const isGiven = ({ Input, InputTransformer, InputPath }: Target) =>
 async function withRole(caller: Caller, { RoleArn, Arn }: Target, rule: string): Promise<Caller> {
   if (!RoleArn) throw new DeliveryFailure("NO_PERMISSIONS", `${Arn} needs a RoleArn to be started by`);
   const { endpoint, region } = caller;
-  const { environment } = await assumeBuildRole({
+  const { environment } = await assumeServiceRole({
     endpoint,
     region,
     roleArn: RoleArn,

@@ -36,7 +36,12 @@ export function ask(
  * @param target as `Logs_20140328.PutLogEvents`
  * @throws Error where it fails
  */
-export async function call(caller: Caller, service: string, target: string, input: unknown): Promise<void> {
+export async function call(
+  caller: Caller,
+  service: string,
+  target: string,
+  input: unknown,
+): Promise<Readonly<Record<string, unknown>>> {
   const response = await ask(caller, service, "/", {
     method: "POST",
     headers: { "content-type": "application/x-amz-json-1.1", "x-amz-target": target },
@@ -44,6 +49,7 @@ export async function call(caller: Caller, service: string, target: string, inpu
   });
   const answer = await response.text();
   if (!response.ok) throw new Error(`${target} failed: ${answer}`);
+  return answer ? JSON.parse(answer) : {};
 }
 
 /**

@@ -102,6 +102,8 @@ export class Environment {
   private readonly stream: string;
   private log!: FunctionLog;
   private socket?: Socket;
+  /** Fulfilled when all has come that its process had to say. */
+  private silent?: Promise<void>;
   private starting?: Promise<Finished | undefined>;
   private ending?: Promise<void>;
   /** Came, and nobody has asked for it yet. */
@@ -158,7 +160,7 @@ export class Environment {
   private async start(): Promise<Finished | undefined> {
     const { configuration, connect, openLog } = this.props;
     const { folder } = this.processes;
-    const role = await connect();
+    const { GITHUB_API_URL = "", ...role } = await connect();
     this.log = new FunctionLog({ format: configuration.logFormat, sink: openLog(role, this.stream) });
     this.log.initStart(`Node ${process.version} of this machine`);
 
@@ -171,7 +173,9 @@ export class Environment {
     await once(this.server.listen(0, "127.0.0.1"), "listening");
     const { port } = this.server.address() as AddressInfo;
     const args = [process.execPath, runtime, String(port), this.mark];
-    const env: Record<string, string> = { ...this.environment(task), ...role, TMPDIR: join(folder, "tmp") };
+    const own = this.environment(task);
+    // What the function sets itself counts: it may mean GitHub, and cannot mean AWS.
+    const env: Record<string, string> = { GITHUB_API_URL, ...own, ...role, TMPDIR: join(folder, "tmp") };
     if (configuration.inVpc && this.props.network) {
       const option = this.props.network.join(join(folder, "network"));
       env.NODE_OPTIONS = [env.NODE_OPTIONS, option].filter(Boolean).join(" ");
@@ -179,7 +183,11 @@ export class Environment {
     this.processes
       .run(args, { cwd: task, env }, (text) => this.print(text))
       .catch(() => 1)
-      .then((code) => this.receive({ kind: "exit", code }));
+      .then(async (code) => {
+        // What it said last may come after the news of its end.
+        await this.silent;
+        this.receive({ kind: "exit", code });
+      });
 
     const message = await this.next(INIT_MILLISECONDS + configuration.timeoutSeconds * 1000);
     if (message?.kind === "ready") return undefined;
@@ -240,6 +248,7 @@ export class Environment {
 
   private take(socket: Socket): void {
     this.socket = socket;
+    this.silent = new Promise((resolve) => socket.once("close", () => resolve()));
     let rest = "";
     socket.on("error", () => {});
     socket.setEncoding("utf8").on("data", (text: string) => {

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { AwsError, type Scope } from "../aws-request";
-import { assumeBuildRole } from "../builds/role";
+import { assumeServiceRole } from "../builds/role";
 import type { PrivateNetwork } from "../containers/network";
 import type { Meter } from "../meter";
 import { ask, type Caller, call } from "./client";
@@ -167,9 +167,15 @@ export class Functions {
     return requestId;
   }
 
-  /** @throws AwsError where a function, or its version or alias, is not there */
-  async check(fn: FunctionName): Promise<void> {
-    await this.configurationOf(fn);
+  /**
+   * Who asks in a function's place, with the rights of its role.
+   *
+   * @throws AwsError where the function is not there, or its role cannot be taken on
+   */
+  async callerOf(fn: FunctionName): Promise<Caller> {
+    const { name, role } = await this.configurationOf(fn);
+    const { AWS_ACCESS_KEY_ID: accessKey = "" } = await this.connect(fn.scope, name, role);
+    return { ...this.callerIn(fn.scope), accessKey };
   }
 
   /** Ends all that runs. Fulfilled when nothing of it is left. */
@@ -295,28 +301,32 @@ export class Functions {
     if (this.stopping.signal.aborted) throw new AwsError("ServiceException", "Local AWS ends");
     const archive = pool.archives.get(codeSha256);
     if (!archive) throw new AwsError("InvalidZipFileException", `Local AWS was given no code for ${name}`);
-    const caller = this.callerIn(scope);
     const environment = new Environment({
       configuration,
       archive,
       network: this.props.network,
-      connect: async () => {
-        const source = functionArn({ scope, name });
-        const props = { ...caller, roleArn: role, session: name, service: "lambda.amazonaws.com", source };
-        const assumed = await assumeBuildRole(props).catch((error: Error) => {
-          const message = `The role defined for the function cannot be assumed by Lambda: ${error.message}`;
-          throw new AwsError("AccessDeniedException", message, 403);
-        });
-        return assumed.environment;
-      },
+      connect: () => this.connect(scope, name, role),
       openLog: ({ AWS_ACCESS_KEY_ID: accessKey = "" }, stream) =>
-        logStream({ ...caller, accessKey }, logGroup, stream),
+        logStream({ ...this.callerIn(scope), accessKey }, logGroup, stream),
     });
     pool.all.add(environment);
     return environment;
   }
 
-  private async configurationOf(fn: FunctionName): Promise<Configuration> {
+  /** Takes on the role of a function. */
+  private async connect(scope: Scope, name: string, roleArn: string) {
+    const source = functionArn({ scope, name });
+    const caller = this.callerIn(scope);
+    const props = { ...caller, roleArn, session: name, service: "lambda.amazonaws.com", source };
+    const assumed = await assumeServiceRole(props).catch((error: Error) => {
+      const message = `The role defined for the function cannot be assumed by Lambda: ${error.message}`;
+      throw new AwsError("AccessDeniedException", message, 403);
+    });
+    return assumed.environment;
+  }
+
+  /** @throws AwsError where a function, or its version or alias, is not there */
+  async configurationOf(fn: FunctionName): Promise<Configuration> {
     const version = await this.versionOf(fn);
     const query = version === "$LATEST" ? "" : `?Qualifier=${version}`;
     const kept = await this.askMoto(fn, `2015-03-31/functions/${fn.name}/configuration${query}`);

@@ -128,7 +128,7 @@ export function logStream(
   logStreamName: string,
 ): FunctionLogProps["sink"] {
   const names = { logGroupName, logStreamName };
-  let made: Promise<void> | undefined;
+  let made: Promise<unknown> | undefined;
   return async (events) => {
     made ??= call(caller, "logs", "Logs_20140328.CreateLogStream", names);
     await made;

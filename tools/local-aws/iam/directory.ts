@@ -137,6 +137,14 @@ export class Directory {
     });
   }
 
+  /** ARN of the function that a queue is mapped to. */
+  mappedFunction(id: string, at: At): Promise<string | undefined> {
+    return this.keep("lambda", `mapping ${at.account} ${at.region} ${id}`, async () => {
+      const found = fieldsOf(await this.get("lambda", `/2015-03-31/event-source-mappings/${id}`, at));
+      return text(found, "FunctionArn") || undefined;
+    });
+  }
+
   /** The roles that a task definition names. */
   taskRoles(definition: string, at: At): Promise<readonly string[]> {
     return this.keep("ecs", `definition ${at.account} ${at.region} ${definition}`, async () => {

@@ -42,6 +42,8 @@ const EVERYTHING: readonly Statement[] = [
 
 /** Addresses of functions and HTTP APIs: whoever calls them asks nothing of AWS. */
 const ADDRESS = /^\/(lambda-url|http-api)\//;
+/** What Local AWS tells and takes itself; it is no bucket's, where nothing is signed. */
+const OWN = /^\/local-aws\//;
 
 /** Operations that change what is kept of a service. */
 const CHANGES =
@@ -69,13 +71,14 @@ export class Enforcement {
   async check(request: AwsRequest): Promise<void> {
     const { accessKey, service, url } = request;
     if (/^LOCALAWS\d{12}$/.test(accessKey) || ADDRESS.test(url.pathname)) return;
+    if (!accessKey && OWN.test(url.pathname)) return;
     if (!accessKey) {
       const message = "Request is missing Authentication Token";
       throw new AwsError("MissingAuthenticationToken", message, 403);
     }
     const session = this.sessions.get(accessKey);
     if (service === "sts") return this.checkToken(request, session);
-    if (session) await this.checkSession(request, session);
+    if (session || readServiceKey(accessKey)) await this.checkPolicies(request, session);
   }
 
   /** Remembers whose the credentials are that a request was given. */
@@ -130,7 +133,7 @@ export class Enforcement {
       // What it gave out would be nobody's, and allowed everything.
       if (/^Get(Session|Federation)Token$/.test(operation) && session)
         throw new AccessDenied(request, `Cannot call ${operation} with session credentials`);
-      if (session) await this.checkSession(request, session);
+      if (session) await this.checkPolicies(request, session);
       return;
     }
     const resource = text(input, "RoleArn");
@@ -157,11 +160,13 @@ export class Enforcement {
     }
   }
 
-  private async checkSession(request: AwsRequest, session: Session): Promise<void> {
-    const place = { account: session.account, region: request.region, directory: this.directory };
+  /** @param session of a role; a service of AWS has none, nor policies of its own */
+  private async checkPolicies(request: AwsRequest, session: Session | undefined): Promise<void> {
+    const own = session?.account ?? request.scope.account;
+    const place = { account: own, region: request.region, directory: this.directory };
     const [{ all, tags, unknown }, policies] = await Promise.all([
       demandsOf(request, place),
-      this.policiesOf(session),
+      session ? this.policiesOf(session) : { identity: [] },
     ]);
     const principal = this.principalOf(request, session);
     if (unknown) this.tell(`does not know what ${all[0]?.action} is asked for, and takes everything`);
@@ -169,7 +174,7 @@ export class Enforcement {
       const { action, resource } = demand;
       // It stands for the Git host, which lets a pipeline in by its token or connection.
       if (action === "s3:GetObject" && resource.startsWith(`arn:aws:s3:::${SOURCES_BUCKET}/`)) continue;
-      const account = this.accountOf(resource, session.account);
+      const account = this.accountOf(resource, own);
       const carried = await this.directory.tags(resource, { account, region: request.region });
       const context = await this.context(request, demand, account, session, carried, tags);
       const onResource = action.startsWith("iam:") ? undefined : await this.resourcePolicy(resource);
@@ -179,7 +184,7 @@ export class Enforcement {
         {
           ...policies,
           resource: onResource,
-          resourceDecides: /^arn:aws:kms:[^:]*:\d{12}:key\/[^*]+$/.test(resource),
+          resourceDecides: !session || /^arn:aws:kms:[^:]*:\d{12}:key\/[^*]+$/.test(resource),
         },
         (word) => this.tell(`${action} on ${resource}: ${word}`),
       );

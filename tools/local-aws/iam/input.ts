@@ -1,5 +1,5 @@
 import type { AwsRequest } from "../aws-request";
-import { decodeCbor } from "./cbor";
+import { decodeCbor } from "../cbor";
 
 export type Fields = Record<string, unknown>;
 

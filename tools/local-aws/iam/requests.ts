@@ -75,6 +75,9 @@ export async function demandsOf(request: AwsRequest, place: Place): Promise<Dema
   return { all: [...own, ...more.flat()], tags, unknown: known === undefined };
 }
 
+/** Of queues and topics: who may do it to one message may do it to several. */
+const BATCH = /(?<=^(SendMessage|DeleteMessage|ChangeMessageVisibility|Publish))Batch$/;
+
 async function named(
   prefix: string,
   operation: string,
@@ -85,7 +88,7 @@ async function named(
     operation && Object.hasOwn(RESOURCES, prefix)
       ? await RESOURCES[prefix]!(operation, input, place)
       : undefined;
-  const action = `${prefix}:${operation}`;
+  const action = `${prefix}:${operation.replace(BATCH, "")}`;
   const values =
     prefix === "kms" ? encryptionContext(input) : prefix === "iam" ? await roleValues(input, place) : {};
   // Of an empty list, AWS reads all.
@@ -254,6 +257,10 @@ async function alongWith(
         const [, , service] = connection.split(":");
         if (connection) demands.push({ action: `${service}:PassConnection`, resource: connection });
       }
+      break;
+    case "lambda:CreateEventSourceMapping":
+      if (tags.size)
+        demands.push({ action: "lambda:TagResource", resource: at("lambda", "event-source-mapping:*") });
       break;
     case "secretsmanager:GetSecretValue": {
       const secret = await place.directory.secret(text(input, "SecretId"), place);

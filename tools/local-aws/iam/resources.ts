@@ -138,6 +138,13 @@ const codebuild: Find = (operation, input, place) => {
   if (operation === "BatchGetProjects") return texts(input, "names").map(project);
   if (operation === "BatchGetReportGroups") return texts(input, "reportGroupArns");
   if (operation === "CreateReportGroup") return [buildArn(place, `report-group/${text(input, "name")}`)];
+  // A report's rights are those of its group.
+  const group = (arn: string) => arn.replace(/:report\/([^:]+):.*/, ":report-group/$1");
+  if (operation === "BatchGetReports") return texts(input, "reportArns").map(group);
+  if (/^(DeleteReport|DescribeTestCases|DescribeCodeCoverages|ListReportsForReportGroup)$/.test(operation)) {
+    const arn = first(input, "reportGroupArn", "reportArn", "arn");
+    return arn ? [group(arn)] : undefined;
+  }
   if (/Report/.test(operation) && !/^List/.test(operation)) {
     const arn = first(input, "arn", "reportGroupArn", "reportArn");
     return arn ? [arn] : undefined;

@@ -112,6 +112,8 @@ const s3: Find = async (request, place) => {
   const putting = object("PutObject");
   return [
     { ...putting, values: headerValues(headers) },
+    // It tells what is there.
+    ...(headers["if-match"] ? [object("GetObject")] : []),
     ...(headers["x-amz-tagging"] ? [object("PutObjectTagging")] : []),
     ...(headers["x-amz-acl"] ? [object("PutObjectAcl")] : []),
     ...(copied
@@ -129,6 +131,8 @@ const s3: Find = async (request, place) => {
 
 function headerValues(headers: AwsRequest["headers"]): Record<string, string> {
   const names = [
+    "if-match",
+    "if-none-match",
     "x-amz-acl",
     "x-amz-copy-source",
     "x-amz-server-side-encryption",
@@ -239,7 +243,13 @@ const FUNCTION_PARTS: readonly (readonly [path: RegExp, byMethod: Readonly<Recor
   [/^\/recursion-config$/, { GET: "GetFunctionRecursionConfig", PUT: "PutFunctionRecursionConfig" }],
 ];
 
-const lambda: Find = (request, { account, region }) => {
+/** Mappings of queues to functions, by whether one is named, and the actions by method. */
+const MAPPING_ACTIONS = {
+  all: { GET: "ListEventSourceMappings", POST: "CreateEventSourceMapping" },
+  one: { GET: "GetEventSourceMapping", PUT: "UpdateEventSourceMapping", DELETE: "DeleteEventSourceMapping" },
+} as const satisfies Record<string, Readonly<Record<string, string>>>;
+
+const lambda: Find = async (request, { account, region, directory }) => {
   const { method, url } = request;
   const [, rest = ""] = /^\/\d{4}-\d\d-\d\d\/(.*?)\/?$/.exec(url.pathname) ?? [];
   const arn = (name: string) =>
@@ -250,6 +260,16 @@ const lambda: Find = (request, { account, region }) => {
   if (tagged) {
     const action = { GET: "ListTags", POST: "TagResource", DELETE: "UntagResource" }[method];
     return action ? [{ action: `lambda:${action}`, resource: decoded(tagged) }] : undefined;
+  }
+  const [mappings, id] = /^event-source-mappings(?:\/([^/]+))?$/.exec(rest) ?? [];
+  if (mappings) {
+    const byMethod: Readonly<Record<string, string>> = MAPPING_ACTIONS[id ? "one" : "all"];
+    const action = Object.hasOwn(byMethod, method) ? byMethod[method] : undefined;
+    if (!action) return undefined;
+    const given = method === "POST" && text(inputOf(request), "FunctionName");
+    const fn = id ? await directory.mappedFunction(id, { account, region }) : given ? arn(given) : undefined;
+    const resource = id ? `arn:aws:lambda:${region}:${account}:event-source-mapping:${id}` : "*";
+    return [{ action: `lambda:${action}`, resource, ...(fn && { values: { "lambda:FunctionArn": fn } }) }];
   }
   if (rest === "functions" && method === "GET") return [{ action: "lambda:ListFunctions", resource: "*" }];
   if (rest === "functions" && method === "POST") {

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
 import { type BuildSource, type BuildTarget, s3Source, s3Target } from "../builds/exchange";
-import { assumeBuildRole, type BuildRole } from "../builds/role";
+import { assumeServiceRole, type ServiceRole } from "../builds/role";
+import type { UnpackedArtifacts } from "../builds/unpacked";
 import { approvalNotice } from "../events/approval-notice";
 import { publishTo } from "../events/targets";
 import type { Faults } from "../faults";
@@ -17,6 +18,7 @@ import {
   type Artifact,
   type Perform,
 } from "./execution";
+import type { Reusable, Reuse } from "./reuse";
 import { fetchSource, isHandedIn } from "./source";
 
 export interface ActionsProps {
@@ -26,8 +28,12 @@ export interface ActionsProps {
   readonly builds: Pick<CodeBuild, "startFor">;
   /** Has builds killed. @default - nobody has */
   readonly faults?: Pick<Faults, "kills">;
+  /** Keeps artifacts unpacked. @default - each build unpacks its own */
+  readonly artifacts?: UnpackedArtifacts;
+  /** Knows builds that need not run again. @default - all run */
+  readonly reuse?: Pick<Reuse, "of">;
   /** Takes on a role. @default - by STS */
-  readonly connect?: (roleArn: string, region: string) => Promise<BuildRole>;
+  readonly connect?: (roleArn: string, region: string) => Promise<ServiceRole>;
 }
 
 /** What actions of pipelines do here: they fetch sources and run builds. */
@@ -79,6 +85,10 @@ export class Actions {
       account: (typeof roleArn === "string" && roleArn.split(":")[4]) || this.props.scope.account,
       region: typeof region === "string" ? region : this.props.scope.region,
     };
+    const { artifacts } = this.props;
+    const reusable = await this.reusable(job, scope);
+    const { instead } = reusable ?? {};
+    signal.throwIfAborted();
     let build: Build | undefined;
     const arn = () => build?.arn ?? "";
     const isKilled = this.props.faults?.kills(action.name);
@@ -89,13 +99,19 @@ export class Actions {
           projectName: configuration.ProjectName ?? "",
           sourceVersion: arnOf(primary),
           environmentVariablesOverride: variablesOf(configuration),
+          ...(instead && { buildspecOverride: instead.buildspec }),
         },
         {
           initiator: `codepipeline/${pipeline.name}`,
-          sources: [sourceOf(primary), ...others.map((input) => sourceOf(input, input.name))],
-          targets: job.outputs.map((output, _, all) =>
-            targetOf(output, all.length > 1 ? output.name : undefined, arn),
-          ),
+          sources: [
+            instead?.source ?? sourceOf(primary, artifacts),
+            ...others.map((input) => sourceOf(input, artifacts, input.name)),
+          ],
+          targets:
+            instead?.targets ??
+            job.outputs.map((output, _, all) =>
+              targetOf(output, all.length > 1 ? output.name : undefined, arn, artifacts),
+            ),
           // In the midst of it, so that there is something to clear up.
           entered: (phase) => {
             if (isKilled && phase === "BUILD") build?.run.stop();
@@ -116,10 +132,24 @@ export class Actions {
     await run.done;
     signal.removeEventListener("abort", stop);
     if (run.status !== "SUCCEEDED") throw new ActionFailure("JobFailed", failureOf(build));
-    return { variables: Object.fromEntries(run.exported.map(({ name, value }) => [name, value])) };
+    const variables =
+      instead?.variables ?? Object.fromEntries(run.exported.map(({ name, value }) => [name, value]));
+    reusable?.succeeded(id, variables);
+    return { variables };
   }
 
-  private role({ pipeline }: Pick<ActionJob, "pipeline">, action: ActionDeclaration): Promise<BuildRole> {
+  private async reusable(job: ActionJob, scope: Scope): Promise<Reusable | undefined> {
+    const { reuse, artifacts } = this.props;
+    return reuse
+      ?.of(job, scope, (artifact) => sourceOf(artifact, artifacts))
+      .catch((error: Error) => {
+        // Of a project that is not there CodeBuild tells itself.
+        if (error instanceof AwsError) return undefined;
+        throw error;
+      });
+  }
+
+  private role({ pipeline }: Pick<ActionJob, "pipeline">, action: ActionDeclaration): Promise<ServiceRole> {
     const { scope, endpoint, connect } = this.props;
     const roleArn = typeof action.roleArn === "string" ? action.roleArn : pipeline.roleArn;
     if (connect) return connect(roleArn, scope.region);
@@ -132,7 +162,7 @@ export class Actions {
       service: "codepipeline.amazonaws.com",
       source: `arn:aws:codepipeline:${region}:${scope.account}:${pipeline.name}`,
     };
-    return assumeBuildRole(props).catch((error: Error) => {
+    return assumeServiceRole(props).catch((error: Error) => {
       throw new ActionFailure(
         "PermissionError",
         `CodePipeline is not authorized to perform AssumeRole on role ${roleArn}: ${error.message}`,
@@ -176,9 +206,13 @@ function variablesOf({ EnvironmentVariables: json = "[]" }: Readonly<Record<stri
 
 const arnOf = ({ bucket, key }: Artifact) => `arn:aws:s3:::${bucket}/${key}`;
 
-function sourceOf(artifact: Artifact, identifier?: string): BuildSource {
+function sourceOf(
+  artifact: Artifact,
+  artifacts: UnpackedArtifacts | undefined,
+  identifier?: string,
+): BuildSource {
   const { bucket, key, commit } = artifact;
-  const stored = s3Source(`${bucket}/${key}`, "", identifier);
+  const stored = s3Source(`${bucket}/${key}`, "", identifier, artifacts);
   return {
     identifier,
     url: "",
@@ -195,6 +229,7 @@ function targetOf(
   { bucket, key }: Artifact,
   identifier: string | undefined,
   buildArn: () => string,
+  artifacts: UnpackedArtifacts | undefined,
 ): BuildTarget {
   return {
     identifier,
@@ -206,7 +241,7 @@ function targetOf(
         overrideName: false,
         packaging: "ZIP",
         buildArn: buildArn(),
-        onStored() {},
+        artifacts,
       }).take(output, role, signal),
   };
 }

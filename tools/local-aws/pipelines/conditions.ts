@@ -11,7 +11,7 @@ export interface RuleState {
 export interface Checked {
   readonly status: "Succeeded" | "Failed" | "Errored";
   /** What the pipeline says is to happen where they do not hold. */
-  readonly result: "SKIP" | "FAIL";
+  readonly result: "SKIP" | "FAIL" | "ROLLBACK";
   /** Of each condition. */
   readonly conditions: readonly (readonly RuleState[])[];
 }
@@ -36,10 +36,10 @@ export function checkConditions(conditions: Conditions, namespaces: Namespaces):
     }),
   );
   const failed = states.findIndex((rules) => rules.some(({ succeeded }) => !succeeded));
-  const skips = !errored && conditions[failed]?.result === "SKIP";
+  const asked = errored ? undefined : conditions[failed]?.result;
   return {
     status: errored ? "Errored" : failed < 0 ? "Succeeded" : "Failed",
-    result: skips ? "SKIP" : "FAIL",
+    result: asked === "SKIP" || asked === "ROLLBACK" ? asked : "FAIL",
     conditions: states,
   };
 }

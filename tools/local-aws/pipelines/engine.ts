@@ -8,6 +8,7 @@ import {
   type ExecutionProps,
   type Gates,
   type Perform,
+  type Rollback,
   type StageRun,
 } from "./execution";
 
@@ -24,14 +25,26 @@ export interface EngineProps {
 
 export type StartInput = Pick<ExecutionProps, "trigger" | "variables" | "commits" | "token">;
 
+/** A transition that was opened, or closed, by hand. */
+export interface Transition {
+  readonly by: string;
+  /** In seconds since 1970. */
+  readonly at: number;
+  /** Why it is closed. @default - it is open */
+  readonly reason?: string;
+}
+
 interface Waiting {
   readonly execution: Execution;
+  /** Whether it comes by the transition from the stage before. */
+  readonly crosses: boolean;
   readonly admit: (entered: boolean) => void;
 }
 
 /** A stage, which holds one execution at a time. */
 interface Gate {
   occupant?: Execution;
+  transition?: Transition;
   waiting: Waiting[];
   latest?: StageRun;
 }
@@ -75,23 +88,66 @@ export class Engine implements Gates {
     // What still runs while all is ended may ask for more.
     if (this.ended)
       throw new AwsError("ConflictException", `The pipeline ${this.pipeline.name} has been ended`);
-    const { pipeline, clock } = this;
+    const { pipeline } = this;
     const sources = pipeline.stages[0]?.actions.map(({ name }) => name) ?? [];
     const stray = Object.keys(commits).find((action) => !sources.includes(action));
     if (stray) throw invalid(`The pipeline ${pipeline.name} has no source action '${stray}'`);
-    const execution = new Execution({
-      pipeline,
-      trigger,
-      token,
-      commits,
-      variables: this.variables(input.variables ?? {}),
-      ...this.props,
-      gates: this,
-      clock,
-    });
+    return this.launch({ trigger, token, commits, variables: this.variables(input.variables ?? {}) });
+  }
+
+  private launch(input: StartInput & Pick<ExecutionProps, "rollback">): Execution {
+    const { pipeline, clock } = this;
+    const execution = new Execution({ ...this.props, ...input, pipeline, gates: this, clock });
     this.executions.push(execution);
     execution.start();
     return execution;
+  }
+
+  /**
+   * Runs a stage again as an execution before had it.
+   *
+   * @param by ARN of who asks for it
+   * @throws AwsError where it cannot be
+   */
+  rollBackTo(stage: string, id: string, by: string): Execution {
+    const { pipeline } = this;
+    const index = pipeline.stages.findIndex(({ name }) => name === stage);
+    if (index < 0) throw noStage(pipeline, stage);
+    const target = this.find(id);
+    if (!target) {
+      throw new AwsError(
+        "PipelineExecutionNotFoundException",
+        `Pipeline '${pipeline.name}' has no execution '${id}'`,
+      );
+    }
+    if (target.props.pipeline !== pipeline) {
+      throw new AwsError(
+        "PipelineExecutionOutdatedException",
+        `The pipeline '${pipeline.name}' has changed since its execution ${id} was started`,
+      );
+    }
+    const gate = this.gate(stage);
+    const reasons: readonly (readonly [unknown, string])[] = [
+      [this.ended, "the pipeline has been ended"],
+      [index === 0, "a source stage cannot be rolled back"],
+      [pipeline.executionMode === "PARALLEL", "a pipeline of mode PARALLEL has no rollback"],
+      [target.props.rollback, `${id} is a rollback itself`],
+      [target.stages.get(stage)?.status !== "Succeeded", `${id} did not succeed in the stage`],
+      [gate.occupant, `${gate.occupant?.id} is running in the stage`],
+    ];
+    const [, reason] = reasons.find(([holds]) => holds) ?? [];
+    if (reason) {
+      throw new AwsError(
+        "UnableToRollbackStageException",
+        `Stage '${stage}' of '${pipeline.name}' cannot be rolled back to ${id}: ${reason}`,
+      );
+    }
+    return this.launchRollback({ stage, target }, { triggerType: "ManualRollback", triggerDetail: by });
+  }
+
+  private launchRollback(rollback: Rollback, trigger: ExecutionProps["trigger"]): Execution {
+    const { variables, commits } = rollback.target.props;
+    return this.launch({ trigger, variables, commits, rollback });
   }
 
   find(id: string): Execution | undefined {
@@ -149,7 +205,9 @@ export class Engine implements Gates {
   retry(stage: string, id: string, mode: RetryMode): void {
     const { pipeline } = this;
     if (!pipeline.stages.some(({ name }) => name === stage)) throw noStage(pipeline, stage);
-    const latest = this.latest(stage);
+    // Executions side by side have each their own.
+    const own = pipeline.executionMode === "PARALLEL" && this.find(id)?.stages.get(stage);
+    const latest = own || this.latest(stage);
     if (latest?.execution.id !== id) {
       throw new AwsError(
         "NotLatestPipelineExecutionException",
@@ -194,26 +252,70 @@ export class Engine implements Gates {
     await Promise.all(this.executions.map(({ done }) => done));
   }
 
-  enter(stage: string, execution: Execution): Promise<boolean> {
+  enter(stage: string, execution: Execution, crosses: boolean): Promise<boolean> {
     const gate = this.gate(stage);
-    const mode = execution.props.pipeline.executionMode;
-    if (mode === "PARALLEL") return Promise.resolve(true);
-    if (!gate.occupant) {
-      gate.occupant = execution;
-      return Promise.resolve(true);
-    }
     return new Promise((admit) => {
-      gate.waiting.push({ execution, admit });
-      if (mode !== "QUEUED") this.supersede(gate);
+      const waiting = { execution, crosses, admit };
+      // What goes wrong is put right before anything else is tried.
+      if (execution.props.rollback) gate.waiting.unshift(waiting);
+      else gate.waiting.push(waiting);
+      this.admit(gate);
+      const { executionMode } = execution.props.pipeline;
+      if (executionMode !== "QUEUED" && executionMode !== "PARALLEL") this.supersede(gate);
     });
   }
 
   leave(stage: string, execution: Execution): void {
     const gate = this.gate(stage);
     if (gate.occupant !== execution) return;
-    const next = gate.waiting.shift();
-    gate.occupant = next?.execution;
-    next?.admit(true);
+    gate.occupant = undefined;
+    this.admit(gate);
+  }
+
+  /** Lets in who waits, as many as may. */
+  private admit(gate: Gate): void {
+    const closed = gate.transition?.reason !== undefined;
+    for (const one of [...gate.waiting]) {
+      const parallel = one.execution.props.pipeline.executionMode === "PARALLEL";
+      if ((closed && one.crosses) || (gate.occupant && !parallel)) continue;
+      if (!parallel) gate.occupant = one.execution;
+      gate.waiting = gate.waiting.filter((other) => other !== one);
+      one.admit(true);
+    }
+  }
+
+  /**
+   * Opens or closes the way into a stage from the one before.
+   *
+   * @param reason why it is closed. @default - it is opened
+   * @throws AwsError where there is no such stage
+   */
+  changeTransition(stage: string, side: "Inbound" | "Outbound", by: string, reason?: string): void {
+    const { stages } = this.pipeline;
+    const index = stages.findIndex(({ name }) => name === stage);
+    if (index < 0) throw noStage(this.pipeline, stage);
+    const into = stages[side === "Inbound" ? index : index + 1];
+    // After the last stage comes nothing.
+    if (!into) return;
+    const gate = this.gate(into.name);
+    gate.transition = { by, at: this.clock.now(), reason };
+    this.admit(gate);
+  }
+
+  /** What was last done to the way into a stage; undefined where nobody has touched it. */
+  transition(stage: string): Transition | undefined {
+    return this.gates.get(stage)?.transition;
+  }
+
+  rollBack(stage: string, failed: Execution): void {
+    const { pipeline } = this;
+    const target = this.executions.findLast(
+      ({ props, stages }) =>
+        props.pipeline === pipeline && !props.rollback && stages.get(stage)?.status === "Succeeded",
+    );
+    if (!target || this.ended || failed.props.pipeline !== pipeline) return;
+    const triggerDetail = JSON.stringify({ FailedPipelineExecutionId: failed.id });
+    this.launchRollback({ stage, target }, { triggerType: "AutomatedRollback", triggerDetail });
   }
 
   withdraw(execution: Execution): void {
@@ -231,8 +333,9 @@ export class Engine implements Gates {
   /** Of those that wait, the newest stays. */
   private supersede(gate: Gate): void {
     const age = ({ execution }: Waiting) => this.executions.indexOf(execution);
-    const newest = Math.max(...gate.waiting.map(age));
-    for (const one of gate.waiting.filter((waiting) => age(waiting) < newest)) one.execution.supersede();
+    const ordinary = gate.waiting.filter(({ execution }) => !execution.props.rollback);
+    const newest = Math.max(...ordinary.map(age));
+    for (const one of ordinary.filter((waiting) => age(waiting) < newest)) one.execution.supersede();
   }
 
   private gate(stage: string): Gate {

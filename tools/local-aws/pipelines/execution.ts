@@ -106,6 +106,7 @@ export interface StageRun {
   status: StageStatus;
   beforeEntry?: Checked;
   onSuccess?: Checked;
+  onFailure?: Checked;
   automaticRetries: number;
   manualRetries: number;
   lastRetry?: "AutomatedStageRetry" | "ManualStageRetry";
@@ -148,13 +149,24 @@ const ACTION_CHANGES: Readonly<Record<ActionRun["status"], ActionChange>> = {
 
 /** What lets executions into the stages. */
 export interface Gates {
-  /** @returns whether it is in; not if it is to end before */
-  enter(stage: string, execution: Execution): Promise<boolean>;
+  /**
+   * @param crosses whether it comes from the stage before, by the transition between the two
+   * @returns whether it is in; not if it is to end before
+   */
+  enter(stage: string, execution: Execution, crosses: boolean): Promise<boolean>;
   leave(stage: string, execution: Execution): void;
   /** Takes it out of the queue that it waits in, if it does. */
   withdraw(execution: Execution): void;
   /** The execution's run is the stage's latest one from now on. */
   show(stage: string, run: StageRun): void;
+  /** Brings the stage back to what it was before this execution, where there was something. */
+  rollBack(stage: string, failed: Execution): void;
+}
+
+/** What a rollback runs: one stage, with what another execution had. */
+export interface Rollback {
+  readonly stage: string;
+  readonly target: Execution;
 }
 
 export interface ExecutionProps {
@@ -166,6 +178,8 @@ export interface ExecutionProps {
   readonly commits: Readonly<Record<string, string>>;
   /** Whoever starts twice with one token gets one execution. */
   readonly token?: string;
+  /** @default - it runs all stages */
+  readonly rollback?: Rollback;
   readonly gates: Gates;
   readonly perform: Perform;
   readonly clock: Clock;
@@ -224,6 +238,16 @@ export class Execution {
       ["codepipeline", { PipelineExecutionId: this.id }],
       ["variables", props.variables],
     ]);
+    const { target } = props.rollback ?? {};
+    for (const [name, artifact] of target?.artifacts ?? []) this.artifacts.set(name, artifact);
+    for (const [namespace, values] of target?.namespaces ?? [])
+      if (namespace !== "codepipeline") this.namespaces.set(namespace, values);
+  }
+
+  /** The first stage that it runs. */
+  private get first(): number {
+    const { pipeline, rollback } = this.props;
+    return rollback ? pipeline.stages.findIndex(({ name }) => name === rollback.stage) : 0;
   }
 
   get running(): boolean {
@@ -232,7 +256,7 @@ export class Execution {
 
   start(): void {
     this.props.listener?.pipeline(this, "STARTED");
-    this.done = this.walk(0, "ALL_ACTIONS");
+    this.done = this.walk(this.first, "ALL_ACTIONS");
   }
 
   /** Goes on from a stage that it did not come through. */
@@ -307,12 +331,14 @@ export class Execution {
 
   /** @param mode what of the first stage is to run; all of the others is */
   private async walkStages(first: number, mode: RetryMode): Promise<ExecutionStatus> {
-    const { gates, pipeline } = this.props;
+    const { gates, pipeline, rollback } = this.props;
     for (const [index, stage] of pipeline.stages.entries()) {
-      if (index < first) continue;
-      const entered = !this.ending && (await gates.enter(stage.name, this));
+      if (index < first || (rollback && index > first)) continue;
+      const entered = !this.ending && (await gates.enter(stage.name, this, index > first));
       if (!entered) return this.ending ?? "Stopped";
       const status = await this.runStage(stage, index === first ? mode : "ALL_ACTIONS");
+      // Before anything else may enter. What a rollback itself fails at is not rolled back.
+      if (status === "Failed" && !rollback && this.rollsBack(stage)) gates.rollBack(stage.name, this);
       gates.leave(stage.name, this);
       if (status === "Failed") return "Failed";
       if (status !== "Succeeded" && status !== "Skipped") return this.ending ?? "Stopped";
@@ -329,6 +355,7 @@ export class Execution {
       manualRetries: 0,
     };
     run.status = "InProgress";
+    run.onSuccess = run.onFailure = undefined;
     this.stages.set(stage.name, run);
     this.props.gates.show(stage.name, run);
     this.props.listener?.stage(this, stage.name, before ? "RESUMED" : "STARTED");
@@ -355,12 +382,22 @@ export class Execution {
       this.props.listener?.stage(this, stage.name, "RESUMED");
       outcome = await this.runActions(stage, onFailure.retryConfiguration?.retryMode ?? "FAILED_ACTIONS");
     }
+    if (outcome === "Failed" && onFailure?.conditions)
+      run.onFailure = checkConditions(onFailure.conditions, this.namespaces);
     if (outcome !== "Succeeded") return outcome;
     if (onSuccess) {
       run.onSuccess = checkConditions(onSuccess.conditions, this.namespaces);
       if (run.onSuccess.status !== "Succeeded") return this.failStage(stage, "success");
     }
     return "Succeeded";
+  }
+
+  /** Of a stage that has failed. One that was not entered has changed nothing. */
+  private rollsBack({ name, onFailure }: StageDeclaration): boolean {
+    const run = this.stages.get(name);
+    if (run?.beforeEntry && run.beforeEntry.status !== "Succeeded") return false;
+    if (run?.onSuccess) return run.onSuccess.result === "ROLLBACK";
+    return onFailure?.result === "ROLLBACK" || run?.onFailure?.result === "ROLLBACK";
   }
 
   private failStage({ name }: StageDeclaration, conditions: string): "Failed" {

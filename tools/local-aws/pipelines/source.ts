@@ -1,4 +1,4 @@
-import type { BuildRole, StoredObject } from "../builds/role";
+import type { ServiceRole, StoredObject } from "../builds/role";
 import { ActionFailure, type ActionJob, type ActionResult } from "./execution";
 
 /**
@@ -81,7 +81,7 @@ const PROVIDERS: Readonly<Record<string, Provider>> = {
 /** Whether somebody has handed in what a source's action would fetch. */
 export async function isHandedIn(
   { action }: Pick<ActionJob, "action">,
-  role: BuildRole,
+  role: ServiceRole,
   signal: AbortSignal,
 ): Promise<boolean> {
   const source = PROVIDERS[action.actionTypeId.provider]?.find(action.configuration ?? {});
@@ -99,7 +99,7 @@ export async function isHandedIn(
  */
 export async function fetchSource(
   job: ActionJob,
-  role: BuildRole,
+  role: ServiceRole,
   signal: AbortSignal,
 ): Promise<ActionResult> {
   const { configuration, action, outputs } = job;

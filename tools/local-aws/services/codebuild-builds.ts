@@ -12,7 +12,7 @@ import {
   s3Source,
   s3Target,
 } from "../builds/exchange";
-import { assumeBuildRole } from "../builds/role";
+import { assumeServiceRole } from "../builds/role";
 import { BuildRun } from "../builds/runner";
 import { buildEvent } from "../events/builds";
 import type { Publisher } from "../events/event";
@@ -23,17 +23,19 @@ import {
   cache,
   checkProject,
   environmentVariables,
-  invalidInput,
+  inOrder,
   logsConfig,
   minutes,
   type Project,
   type ProjectArtifacts,
   type ProjectSource,
+  pageOf,
   projectInput,
   queuedMinutes,
   secondaryArtifacts,
   secondarySources,
   secondarySourceVersions,
+  sortOrder,
   source,
 } from "./codebuild-project";
 import { name, type Operation, type operationsOf, Store } from "./service";
@@ -115,15 +117,9 @@ export class Builds {
     findProject: (scope: Scope, project: string) => Project,
   ): Record<string, Operation> {
     const idIn = (idOrArn: string) => idOrArn.replace(/^arn:.*:build\//, "");
-    const page = (ids: readonly string[], { sortOrder = "DESCENDING", nextToken = "0" }: ListInput) => {
-      const sorted = sortOrder === "ASCENDING" ? ids : [...ids].reverse();
-      const from = Number(nextToken);
-      const next = from + PAGE;
-      if (!Number.isInteger(from) || from < 0) throw invalidInput(`Invalid nextToken: ${nextToken}`);
-      return {
-        ids: sorted.slice(from, next),
-        nextToken: next < sorted.length ? String(next) : undefined,
-      };
+    const page = (ids: readonly string[], { sortOrder, nextToken }: ListInput) => {
+      const { items, ...rest } = pageOf(inOrder(ids, sortOrder), { nextToken, maxResults: PAGE });
+      return { ids: items, ...rest };
     };
     return {
       StartBuild: define(startInput, (input, scope) => {
@@ -196,6 +192,7 @@ export class Builds {
         });
       });
     const run = new BuildRun({
+      project: project.name,
       buildspec: project.source.buildspec,
       sources: handover?.sources ?? sourcesOf(project),
       targets: handover?.targets ?? targets,
@@ -237,7 +234,6 @@ export class Builds {
       queuedTimeoutInMinutes: project.queuedTimeoutInMinutes,
       initiator,
       encryptionKey: project.encryptionKey,
-      reportArns: [],
     };
     const describeArtifacts = (target: ProjectArtifacts) => ({
       location: "",
@@ -262,6 +258,7 @@ export class Builds {
         buildComplete: run.endTime !== undefined,
         phases: run.phases,
         resolvedSourceVersion: run.resolvedSourceVersion,
+        reportArns: run.reports,
         exportedEnvironmentVariables: run.exported,
         artifacts: describeArtifacts(project.artifacts),
         secondaryArtifacts: (project.secondaryArtifacts ?? []).map(describeArtifacts),
@@ -290,7 +287,7 @@ export class Builds {
       service: "codebuild.amazonaws.com",
       source: arn,
     };
-    return assumeBuildRole(props).catch((error: Error) => {
+    return assumeServiceRole(props).catch((error: Error) => {
       throw new PhaseFailure(
         "CLIENT_ERROR",
         `CodeBuild is not authorized to perform: sts:AssumeRole on ${roleArn}: ${error.message}`,
@@ -300,7 +297,7 @@ export class Builds {
 }
 
 const listInput = z.looseObject({
-  sortOrder: z.enum(["ASCENDING", "DESCENDING"]).optional(),
+  sortOrder,
   nextToken: z.string().optional(),
 });
 type ListInput = z.output<typeof listInput>;

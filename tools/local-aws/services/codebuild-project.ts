@@ -109,7 +109,6 @@ export const projectChange = projectInput.partial().required({ name: true });
 export type ProjectInput = z.output<typeof projectInput>;
 export type ProjectSource = z.output<typeof source>;
 export type ProjectArtifacts = z.output<typeof artifacts>;
-export type ProjectVariable = z.output<typeof environmentVariables>[number];
 
 /** A project as it is kept, with what CodeBuild adds to it. */
 export type Project = ProjectInput & {
@@ -124,6 +123,23 @@ export const invalidInput = (message: string) => new AwsError("InvalidInputExcep
 
 export const arnIn = ({ region, account }: Scope, kind: string, id: string) =>
   `arn:aws:codebuild:${region}:${account}:${kind}/${id}`;
+
+export const sortOrder = z.enum(["ASCENDING", "DESCENDING"]).optional();
+
+/** What was kept in the order of its making, as a list is asked for: the newest first where nothing else is said. */
+export const inOrder = <T>(items: readonly T[], order: z.output<typeof sortOrder>): readonly T[] =>
+  order === "ASCENDING" ? items : [...items].reverse();
+
+/** Tokens are positions. */
+export function pageOf<T>(
+  all: readonly T[],
+  { maxResults, nextToken = "0" }: { readonly maxResults: number; readonly nextToken?: string },
+): { items: readonly T[]; nextToken?: string } {
+  const from = Number(nextToken);
+  if (!Number.isInteger(from) || from < 0) throw invalidInput(`Invalid nextToken: ${nextToken}`);
+  const next = from + maxResults;
+  return { items: all.slice(from, next), nextToken: next < all.length ? String(next) : undefined };
+}
 
 /** What only shows in the whole project, or in a project with a build's overrides. */
 export function checkProject(project: ProjectInput, { account }: Scope): void {

@@ -16,12 +16,9 @@ import {
   projectChange,
   projectInput,
 } from "./codebuild-project";
+import { reportOperations } from "./codebuild-reports";
 import { webhookOperations } from "./codebuild-webhooks";
-import { name, now, operationsOf, type Service, Store, smallTags } from "./service";
-
-const exportConfig = z.looseObject({ exportConfigType: z.enum(["S3", "NO_EXPORT"]) });
-
-type ReportGroup = Record<string, unknown> & { name: string; arn: string };
+import { name, now, operationsOf, type Service, Store } from "./service";
 
 export interface CodeBuild extends Service {
   /**
@@ -30,12 +27,13 @@ export interface CodeBuild extends Service {
    * @throws AwsError where there is no such project
    */
   startFor(scope: Scope, input: StartBuildInput, handover: Handover): Build;
+  /** @throws AwsError where there is no such project */
+  project(scope: Scope, name: string): Project;
 }
 
-/** CodeBuild's projects with their webhooks and builds, and its report groups. */
+/** CodeBuild's projects with their webhooks and builds, and its report groups with their reports. */
 export function codebuild(props: BuildsProps): CodeBuild {
   const projects = new Store<Project>();
-  const groups = new Store<ReportGroup>();
   const builds = new Builds(props);
   const define = operationsOf(() => "InvalidInputException");
   const nameIn = (nameOrArn: string) => nameOrArn.replace(/^arn:.*:project\//, "");
@@ -54,6 +52,7 @@ export function codebuild(props: BuildsProps): CodeBuild {
     stop: () => builds.stop(),
     startFor: (scope, input, handover) =>
       builds.start(scope, findProject(scope, input.projectName), input, handover),
+    project: findProject,
     operations: {
       ...webhookOperations(define, findProject, keepProject),
       ...builds.operations(define, findProject),
@@ -130,51 +129,7 @@ export function codebuild(props: BuildsProps): CodeBuild {
       ListProjects: define(z.looseObject({}), (_, scope) => ({
         projects: [...projects.in(scope).keys()].sort(),
       })),
-      CreateReportGroup: define(
-        z.looseObject({
-          name: z.string().min(2).max(128),
-          type: z.enum(["TEST", "CODE_COVERAGE"]),
-          exportConfig,
-          tags: smallTags.default([]),
-        }),
-        (input, scope) => {
-          const arn = arnIn(scope, "report-group", input.name);
-          if (groups.in(scope).has(arn))
-            throw new AwsError("ResourceAlreadyExistsException", `Report group already exists: ${arn}`);
-          const reportGroup = { ...input, arn, created: now(), lastModified: now(), status: "ACTIVE" };
-          groups.in(scope).set(arn, reportGroup);
-          return { reportGroup };
-        },
-      ),
-      BatchGetReportGroups: define(
-        z.looseObject({ reportGroupArns: z.array(name).min(1).max(100) }),
-        ({ reportGroupArns }, scope) => ({
-          reportGroups: reportGroupArns.flatMap((arn) => groups.in(scope).get(arn) ?? []),
-          reportGroupsNotFound: reportGroupArns.filter((arn) => !groups.in(scope).has(arn)),
-        }),
-      ),
-      UpdateReportGroup: define(
-        z.looseObject({ arn: name, exportConfig: exportConfig.optional(), tags: smallTags.optional() }),
-        ({ arn, exportConfig, tags }, scope) => {
-          const before = groups.in(scope).get(arn);
-          if (!before) throw new AwsError("ResourceNotFoundException", `Report group not found: ${arn}`);
-          const reportGroup = {
-            ...before,
-            exportConfig: exportConfig ?? before.exportConfig,
-            tags: tags ?? before.tags,
-            lastModified: now(),
-          };
-          groups.in(scope).set(arn, reportGroup);
-          return { reportGroup };
-        },
-      ),
-      DeleteReportGroup: define(z.looseObject({ arn: name }), ({ arn }, scope) => {
-        groups.in(scope).delete(arn);
-        return {};
-      }),
-      ListReportGroups: define(z.looseObject({}), (_, scope) => ({
-        reportGroups: [...groups.in(scope).keys()].sort(),
-      })),
+      ...reportOperations(define),
     },
   };
 }

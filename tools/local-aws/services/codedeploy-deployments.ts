@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
-import { assumeBuildRole } from "../builds/role";
+import { assumeServiceRole } from "../builds/role";
 import { type Platform, readAppSpec } from "../deployments/app-spec";
 import type { DeploymentStatus, RollbackEvent } from "../deployments/deployment";
 import type { Deployments, Ordered } from "../deployments/deployments";
@@ -365,7 +365,7 @@ async function contentOf(
     throw new AwsError("InvalidRevisionException", "Local AWS has no repositories: hand the AppSpec file in");
   if (revisionType === "S3" && s3Location) {
     const as = { service: "codedeploy.amazonaws.com", source };
-    const role = await assumeBuildRole({ endpoint, region, roleArn, session: "codedeploy", ...as });
+    const role = await assumeServiceRole({ endpoint, region, roleArn, session: "codedeploy", ...as });
     return await role.readObject(s3Location.bucket, s3Location.key).catch((error: Error) => {
       throw new AwsError("InvalidRevisionException", `The AppSpec file cannot be read: ${error.message}`);
     });

@@ -4,7 +4,7 @@ import { answerOf, eventOf } from "../functions/address";
 import { readCode } from "../functions/client";
 import {
   type FunctionName,
-  Functions,
+  type Functions,
   type FunctionsProps,
   functionArn,
   readFunctionName,
@@ -34,9 +34,13 @@ interface UrlConfig {
   readonly LastModifiedTime: string;
 }
 
+interface LambdaProps extends Pick<FunctionsProps, "endpoint" | "keyOf"> {
+  readonly functions: Functions;
+}
+
 /** Runs Lambda's functions, and gives them addresses. All else of them is moto's. */
-export function lambda(props: FunctionsProps): Quirk {
-  const functions = new Functions(props);
+export function lambda(props: LambdaProps): Quirk {
+  const { functions } = props;
   const urls = new Urls(functions, props.endpoint);
   return {
     reason: "moto runs functions by Docker alone, and gives no version or alias an address",
@@ -55,7 +59,7 @@ export function lambda(props: FunctionsProps): Quirk {
     },
     ask(request) {
       const given = CODE.test(request.url.pathname) && ["POST", "PUT"].includes(request.method);
-      return given ? learnCode(functions, props, request) : request.body;
+      return given ? learnCode(props, request) : request.body;
     },
     amend(request, answer) {
       const [, given] = FUNCTION.exec(request.url.pathname) ?? [];
@@ -76,7 +80,8 @@ function nameIn({ url, scope }: AwsRequest, name: string): FunctionName {
 }
 
 /** Keeps the code that a function gets. moto gets it itself, also where it lies in S3: it knows no versions there. */
-async function learnCode(functions: Functions, props: FunctionsProps, request: AwsRequest): Promise<Buffer> {
+async function learnCode(props: LambdaProps, request: AwsRequest): Promise<Buffer> {
+  const { functions } = props;
   const input = readJson(request.body) as Record<string, unknown>;
   const creates = request.method === "POST";
   const code = (creates ? input.Code : input) as Record<string, string | undefined> | undefined;
@@ -104,7 +109,7 @@ async function invoke(functions: Functions, request: AwsRequest, fn: FunctionNam
   const sent = readEvent(request);
   switch (headers["x-amz-invocation-type"]) {
     case "DryRun":
-      await functions.check(fn);
+      await functions.configurationOf(fn);
       return { status: 204 };
     case "Event":
       return { status: 202, headers: { "x-amzn-requestid": await functions.invokeLater(fn, sent) } };
@@ -158,7 +163,7 @@ class Urls {
     }
     const found = all.get(key);
     if (request.method === "POST") {
-      await this.functions.check(fn);
+      await this.functions.configurationOf(fn);
       if (found) {
         const message = `Failed to create function url config for [functionArn = ${key}]. Error message:  FunctionUrlConfig exists for this Lambda function`;
         throw new AwsError("ResourceConflictException", message, 409);

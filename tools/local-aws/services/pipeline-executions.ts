@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
 import type { Checked } from "../pipelines/conditions";
-import type { Engine } from "../pipelines/engine";
+import type { Engine, Transition } from "../pipelines/engine";
 import type { ActionRun, Artifact, Execution, StageRun } from "../pipelines/execution";
 import type { Pipeline } from "./pipeline-structure";
 import { name, now, type Operation, type operationsOf } from "./service";
@@ -17,6 +17,11 @@ export interface KeptPipeline {
 
 const id = z.string().regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
 const execution = z.looseObject({ pipelineName: name, pipelineExecutionId: id });
+const transition = z.looseObject({
+  pipelineName: name,
+  stageName: name,
+  transitionType: z.enum(["Inbound", "Outbound"]),
+});
 const page = z.looseObject({
   pipelineName: name,
   maxResults: z.int().min(1).max(100).default(100),
@@ -88,6 +93,22 @@ export function executionOperations(
         return { pipelineExecutionId };
       },
     ),
+    RollbackStage: define(
+      z.looseObject({ pipelineName: name, stageName: name, targetPipelineExecutionId: id }),
+      ({ pipelineName, stageName, targetPipelineExecutionId }, scope) => {
+        const { engine } = find(scope, pipelineName);
+        const rollback = engine.rollBackTo(stageName, targetPipelineExecutionId, caller(scope));
+        return { pipelineExecutionId: rollback.id };
+      },
+    ),
+    DisableStageTransition: define(
+      transition.extend({ reason: z.string().regex(/^[a-zA-Z0-9!@ ().*?-]{1,300}$/) }),
+      ({ pipelineName, stageName, transitionType, reason }, scope) =>
+        find(scope, pipelineName).engine.changeTransition(stageName, transitionType, caller(scope), reason),
+    ),
+    EnableStageTransition: define(transition, ({ pipelineName, stageName, transitionType }, scope) =>
+      find(scope, pipelineName).engine.changeTransition(stageName, transitionType, caller(scope)),
+    ),
     PutApprovalResult: define(
       z.looseObject({
         pipelineName: name,
@@ -124,7 +145,7 @@ export function executionOperations(
           variables: Object.entries(variables).map(([key, resolvedValue]) => ({ name: key, resolvedValue })),
           trigger,
           executionMode: pipeline.executionMode,
-          executionType: "STANDARD",
+          ...typeOf(found),
         },
       };
     }),
@@ -135,10 +156,12 @@ export function executionOperations(
           .optional(),
       }),
       ({ pipelineName, filter, ...paging }, scope) => {
-        const { engine } = find(scope, pipelineName);
+        const { engine, versions } = find(scope, pipelineName);
         const stage = filter?.succeededInStage?.stageName;
+        const current = versions.at(-1);
         const asked = engine.executions.filter(
-          ({ stages }) => !stage || stages.get(stage)?.status === "Succeeded",
+          ({ props, stages }) =>
+            !stage || (props.pipeline === current && stages.get(stage)?.status === "Succeeded"),
         );
         const { items, nextToken } = pageOf(asked.reverse(), paging);
         return { pipelineExecutionSummaries: items.map(summaryOf), nextToken };
@@ -180,13 +203,13 @@ export function executionOperations(
           const inbound = engine.inbound(stage.name).map((waiting) => ({
             pipelineExecutionId: waiting.id,
             status: waiting.status,
-            type: "STANDARD",
+            type: typeOf(waiting).executionType,
           }));
           return {
             stageName: stage.name,
             inboundExecution: inbound[0],
             inboundExecutions: inbound,
-            inboundTransitionState: { enabled: true },
+            inboundTransitionState: transitionState(engine.transition(stage.name)),
             actionStates: stage.actions.map((action) => ({
               actionName: action.name,
               ...actionState(engine.latestAction(stage.name, action.name)),
@@ -226,11 +249,27 @@ function pageOf<T>(
   return { items: all.slice(from, next), nextToken: next < all.length ? String(next) : undefined };
 }
 
-/** What the sources' actions of an execution found at last. */
-function revisionsOf({ actions }: Execution) {
+/** What the sources' actions of an execution found at last, or those of the one that a rollback goes back to. */
+function revisionsOf({ props, actions: own }: Execution) {
+  const actions = props.rollback?.target.actions ?? own;
   const last = new Map(actions.map((run) => [run.action.name, run]));
   return [...last.values()].flatMap(({ action, revision }) => (revision ? { action, revision } : []));
 }
+
+function typeOf({ props: { rollback } }: Execution) {
+  if (!rollback) return { executionType: "STANDARD" };
+  return {
+    executionType: "ROLLBACK",
+    rollbackMetadata: { rollbackTargetPipelineExecutionId: rollback.target.id },
+  };
+}
+
+const transitionState = (changed: Transition | undefined) => ({
+  enabled: changed?.reason === undefined,
+  lastChangedBy: changed?.by,
+  lastChangedAt: changed?.at,
+  disabledReason: changed?.reason,
+});
 
 function summaryOf(one: Execution) {
   return {
@@ -248,7 +287,7 @@ function summaryOf(one: Execution) {
     trigger: one.props.trigger,
     stopTrigger: one.stopReason === undefined ? undefined : { reason: one.stopReason },
     executionMode: one.props.pipeline.executionMode,
-    executionType: "STANDARD",
+    ...typeOf(one),
   };
 }
 
@@ -304,9 +343,10 @@ function stageState(run: StageRun | undefined) {
   if (!run) return {};
   const { execution: one, status, automaticRetries, manualRetries, lastRetry } = run;
   return {
-    latestExecution: { pipelineExecutionId: one.id, status, type: "STANDARD" },
+    latestExecution: { pipelineExecutionId: one.id, status, type: typeOf(one).executionType },
     beforeEntryConditionState: conditionState(run.beforeEntry),
     onSuccessConditionState: conditionState(run.onSuccess),
+    onFailureConditionState: conditionState(run.onFailure),
     retryStageMetadata: lastRetry && {
       autoStageRetryAttempt: automaticRetries,
       manualStageRetryAttempt: manualRetries,

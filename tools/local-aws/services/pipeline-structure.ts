@@ -47,6 +47,7 @@ const stage = z.looseObject({
     .looseObject({
       result: z.enum(["ROLLBACK", "FAIL", "RETRY", "SKIP"]).optional(),
       retryConfiguration: z.looseObject({ retryMode: retryMode.optional() }).optional(),
+      conditions: conditions.optional(),
     })
     .optional(),
 });
@@ -117,6 +118,7 @@ export function checkStructure(pipeline: Pipeline): void {
   const namespaces = repeated(stages.flatMap(({ actions }) => actions.flatMap((a) => a.namespace ?? [])));
   if (namespaces) throw invalid(`Namespace '${namespaces}' is used more than once`);
   checkType(pipeline);
+  checkRollbacks(pipeline);
 }
 
 function checkStage(stage: Pipeline["stages"][number], index: number): void {
@@ -174,6 +176,21 @@ function checkArtifacts({ stages }: Pipeline): void {
       }
     }
   }
+}
+
+/** Executions side by side have nothing to go back to. */
+function checkRollbacks({ executionMode, stages }: Pipeline): void {
+  if (executionMode !== "PARALLEL") return;
+  const found = stages.find(({ onFailure, onSuccess }) =>
+    [onFailure, ...(onFailure?.conditions ?? []), ...(onSuccess?.conditions ?? [])].some(
+      (one) => one?.result === "ROLLBACK",
+    ),
+  );
+  if (!found) return;
+  throw new AwsError(
+    "ValidationException",
+    `Stage '${found.name}' has the result ROLLBACK, which a pipeline of mode PARALLEL does not support`,
+  );
 }
 
 /** V1 knows neither variables, triggers, conditions nor other modes than SUPERSEDED. */

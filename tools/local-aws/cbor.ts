@@ -1,4 +1,4 @@
-// What CloudWatch's clients write (RFC 8949): to know whom a request is about, and to refuse it in its own form.
+// What CloudWatch's clients write (RFC 8949): to know whom a request is about, and to answer an error in its own form.
 
 /** Reads one value; undefined where it cannot be read. */
 export function decodeCbor(content: Buffer): unknown {
@@ -9,14 +9,14 @@ export function decodeCbor(content: Buffer): unknown {
   }
 }
 
-/** An object of short texts. */
+/** An object of texts. */
 export function encodeCborTexts(fields: Readonly<Record<string, string>>): Buffer {
   const parts = Object.entries(fields)
     .flat()
     .map((part) => {
       const bytes = Buffer.from(part);
-      const head = Buffer.from([0x79, 0, 0]);
-      head.writeUInt16BE(bytes.length, 1);
+      const head = Buffer.from([0x7a, 0, 0, 0, 0]);
+      head.writeUInt32BE(bytes.length, 1);
       return Buffer.concat([head, bytes]);
     });
   return Buffer.concat([Buffer.from([0xa0 | Object.keys(fields).length]), ...parts]);

@@ -1,0 +1,169 @@
+import { randomBytes } from "node:crypto";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { unzipSync } from "fflate";
+import { s3Source, s3Target } from "../../../tools/local-aws/builds/exchange";
+import { filesBelow } from "../../../tools/local-aws/builds/files";
+import { UnpackedArtifacts } from "../../../tools/local-aws/builds/unpacked";
+import { FakeRole } from "./fake-role";
+
+const home = mkdtempSync(join(tmpdir(), "slipway-unpacked-"));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+class CountingRole extends FakeRole {
+  downloads = 0;
+  forbidden = false;
+
+  override async openObject(bucket: string, key: string) {
+    if (this.forbidden) throw Object.assign(new Error("not authorized"), { name: "AccessDenied" });
+    return super.openObject(bucket, key);
+  }
+
+  override async download(bucket: string, key: string, file: string) {
+    this.downloads++;
+    return super.download(bucket, key, file);
+  }
+}
+
+const PACKAGE = "node_modules/pack/index.js";
+/** It cannot be packed small: an artifact of more than five megabytes. */
+const LARGE = randomBytes(6 * 1024 * 1024);
+let role: CountingRole;
+let artifacts: UnpackedArtifacts;
+let folders = 0;
+beforeEach(() => {
+  role = new CountingRole();
+  artifacts = new UnpackedArtifacts();
+});
+afterEach(() => artifacts.stop());
+
+const newFolder = () => {
+  const folder = join(home, `${folders++}`);
+  mkdirSync(folder);
+  return folder;
+};
+
+/** What a build has made. */
+function madeFolder(): string {
+  const folder = newFolder();
+  const write = (path: string, content: string | Buffer) => {
+    mkdirSync(join(folder, dirname(path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  };
+  write("main.ts", "one");
+  write("bin/large", LARGE);
+  write(PACKAGE, "two");
+  chmodSync(join(folder, PACKAGE), 0o755);
+  mkdirSync(join(folder, "node_modules/.bin"));
+  symlinkSync("../pack/index.js", join(folder, "node_modules/.bin/pack"));
+  return folder;
+}
+
+const put = (folder: string, key: string) =>
+  s3Target({
+    bucket: "b",
+    name: key,
+    overrideName: false,
+    packaging: "ZIP",
+    buildArn: "arn:build",
+    artifacts,
+  }).take({ files: filesBelow(folder, true), scratch: newFolder() }, role, new AbortController().signal);
+
+async function bring(key: string): Promise<string> {
+  const folder = newFolder();
+  await s3Source(`b/${key}`, "", undefined, artifacts).bring(folder, role, new AbortController().signal);
+  return folder;
+}
+
+const text = (folder: string, path: string) => readFileSync(join(folder, path), "utf8");
+
+test("what one build has made, others get without unpacking it: packages and large files shared, the rest their own", async () => {
+  const made = madeFolder();
+  await put(made, "install");
+  rmSync(made, { recursive: true });
+  const [one, other] = await Promise.all([bring("install"), bring("install")]);
+  expect(role.downloads).toBe(0);
+  const ino = (folder: string, path: string) => statSync(join(folder, path)).ino;
+  for (const path of [PACKAGE, "bin/large"]) expect(ino(one, path)).toBe(ino(other, path));
+  expect(ino(one, "main.ts")).not.toBe(ino(other, "main.ts"));
+  appendFileSync(join(one, "main.ts"), " changed");
+  const third = await bring("install");
+  expect([text(third, "main.ts"), text(third, PACKAGE)]).toEqual(["one", "two"]);
+  expect(statSync(join(third, PACKAGE)).mode & 0o777).toBe(0o755);
+  expect(readlinkSync(join(third, "node_modules/.bin/pack"))).toBe("../pack/index.js");
+  expect(readFileSync(join(third, "bin/large")).equals(LARGE)).toBe(true);
+});
+
+test("what comes from elsewhere is fetched and unpacked once", async () => {
+  await put(madeFolder(), "install");
+  await artifacts.stop();
+  artifacts = new UnpackedArtifacts();
+  const folders = await Promise.all([bring("install"), bring("install")]);
+  expect([role.downloads, ...folders.map((folder) => text(folder, PACKAGE))]).toEqual([1, "two", "two"]);
+});
+
+test("a role without the right to it is refused, also where it lies here", async () => {
+  await put(madeFolder(), "install");
+  role.forbidden = true;
+  await expect(bring("install")).rejects.toThrow(/error while downloading key install.*AccessDenied/);
+});
+
+test("another object of the same key is another artifact", async () => {
+  await put(madeFolder(), "install");
+  await bring("install");
+  const next = madeFolder();
+  writeFileSync(join(next, PACKAGE), "new");
+  await put(next, "install");
+  expect(text(await bring("install"), PACKAGE)).toBe("new");
+});
+
+test("a build that writes into a package changes it for none that comes later, and its own artifact has the change", async () => {
+  await put(madeFolder(), "install");
+  const one = await bring("install");
+  appendFileSync(join(one, PACKAGE), " changed");
+  await put(one, "build");
+  expect(text(await bring("install"), PACKAGE)).toBe("two");
+  expect(text(await bring("build"), PACKAGE)).toBe("two changed");
+});
+
+test("what is packed again is a whole ZIP, whether its parts lay packed or not", async () => {
+  await put(madeFolder(), "install");
+  const folder = await bring("install");
+  writeFileSync(join(folder, "new.txt"), "three");
+  await put(folder, "build");
+  const files = unzipSync(role.objects.get("b/build")!);
+  const content = (path: string) => Buffer.from(files[path]!);
+  expect(Object.keys(files).sort()).toEqual(
+    ["main.ts", "bin/large", PACKAGE, "node_modules/.bin/pack", "new.txt"].sort(),
+  );
+  expect([content("main.ts"), content(PACKAGE), content("new.txt")].map(String)).toEqual([
+    "one",
+    "two",
+    "three",
+  ]);
+  expect(content("bin/large").equals(LARGE)).toBe(true);
+});
+
+test("keeps the newest four, and nothing after its end", async () => {
+  for (const key of ["1", "2", "3", "4", "5"]) await put(madeFolder(), key);
+  await bring("5");
+  expect(role.downloads).toBe(0);
+  expect(text(await bring("1"), PACKAGE)).toBe("two");
+  expect(role.downloads).toBe(1);
+  const linked = join(await bring("5"), PACKAGE);
+  const { nlink } = statSync(linked);
+  await artifacts.stop();
+  expect(statSync(linked).nlink).toBe(nlink - 1);
+});

@@ -1,0 +1,203 @@
+import {
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { BuildProcesses } from "./processes";
+import type { ServiceRole } from "./role";
+import { type PackedFile, packedFiles, unpackZip, type ZipEntry } from "./zip";
+
+/** Smaller artifacts are packed and unpacked in no time. */
+const LEAST_BYTES = 5 * 1024 * 1024;
+/** How many are kept: those of two executions beside each other. Each may take a gigabyte. */
+const MOST = 4;
+/** How long others may have to wait while files are linked. */
+const BUSY_MILLISECONDS = 20;
+/** What a build would rather replace than write into. */
+const PACKAGES = /(^|\/)node_modules\//;
+/** So are larger files: programs and bundles. */
+const LARGE_BYTES = 1024 * 1024;
+
+/**
+ * The artifacts of pipelines, unpacked. Nearly all of an artifact are packages of ten thousands of files, which each
+ * action would unpack anew and pack again. So each artifact is unpacked once, the folders of builds link to its packages
+ * and large files, and what a build packs of these is taken as it lies packed already. All other files are each build's own.
+ */
+export class UnpackedArtifacts {
+  /** By `bucket/key@etag`; those that were asked for last come last. */
+  private readonly kept = new Map<string, Promise<Unpacked>>();
+  private readonly packed = new Map<number, Known>();
+  private processes?: BuildProcesses;
+  private made = 0;
+
+  /** Lays an artifact out in an empty folder. @returns false where it is too small: it is to be unpacked as it comes */
+  async bring(
+    { bucket, key }: Place,
+    folder: string,
+    role: ServiceRole,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    // By the role, each time: it may have no right to what another one has fetched.
+    const { etag, size } = await role.openObject(bucket, key, signal);
+    if (size < LEAST_BYTES) return false;
+    const name = `${bucket}/${key}@${etag}`;
+    let unpacked = this.kept.get(name);
+    if (!unpacked) {
+      const home = this.newHome();
+      // Others wait for it as well: that one of them is stopped must not fail them.
+      unpacked = role.download(bucket, key, join(home, ZIP)).then(() => Unpacked.of(home, this.packed));
+      this.keep(name, unpacked);
+    }
+    this.kept.delete(name);
+    this.kept.set(name, unpacked);
+    await (await unpacked).layOut(folder, signal);
+    return true;
+  }
+
+  /**
+   * Takes over what a build has packed, whose folder is about to go.
+   *
+   * @param zip goes away from where it is
+   */
+  async adopt({ bucket, key }: Place, etag: string, zip: string, files: readonly ZipEntry[]): Promise<void> {
+    if (statSync(zip).size < LEAST_BYTES) return;
+    const home = this.newHome();
+    renameSync(zip, join(home, ZIP));
+    const pause = pauses();
+    for (const { path, file, link } of files) {
+      await pause();
+      const to = join(home, FILES, path);
+      mkdirSync(dirname(to), { recursive: true });
+      if (link) symlinkSync(readlinkSync(file), to);
+      else if (isShared(path, statSync(file).size) && !lstatSync(file).isSymbolicLink()) linkSync(file, to);
+      else copyFileSync(file, to);
+    }
+    this.keep(`${bucket}/${key}@${etag}`, Unpacked.of(home, this.packed, true));
+  }
+
+  /** How a file lies packed, where it is one of an artifact's and has not changed since. */
+  readonly find = (stats: Stats): PackedFile | undefined => {
+    const known = this.packed.get(stats.ino);
+    return known && isSame(known, stats) ? known.packed : undefined;
+  };
+
+  async stop(): Promise<void> {
+    await this.processes?.end();
+  }
+
+  private newHome(): string {
+    // Its folder goes with us, however we end.
+    this.processes ??= new BuildProcesses();
+    const home = join(this.processes.folder, `${this.made++}`);
+    mkdirSync(home);
+    return home;
+  }
+
+  private keep(name: string, unpacked: Promise<Unpacked>): void {
+    this.kept.set(name, unpacked);
+    unpacked.catch(() => this.kept.delete(name));
+    for (const [oldest, one] of this.kept) {
+      if (this.kept.size <= MOST) break;
+      this.kept.delete(oldest);
+      void one.then((gone) => gone.remove(this.packed)).catch(() => {});
+    }
+  }
+}
+
+interface Place {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+interface Known {
+  readonly packed: PackedFile;
+  readonly modified: number;
+  readonly size: number;
+}
+
+const ZIP = "artifact.zip";
+const FILES = "files";
+
+const isShared = (path: string, size: number) => PACKAGES.test(path) || size > LARGE_BYTES;
+const isSame = ({ modified, size }: Known, stats: Stats) => stats.mtimeMs === modified && stats.size === size;
+
+/** An artifact that lies unpacked in a folder of ours. */
+class Unpacked {
+  private constructor(
+    private readonly home: string,
+    private readonly folders: readonly string[],
+    /** Path, and what the build's folder and ours share: where one writes into such a file, the other has it, too. */
+    private readonly shared: readonly (readonly [path: string, ino: number, known: Known])[],
+    private readonly own: readonly string[],
+    private readonly links: readonly (readonly [path: string, target: string])[],
+  ) {}
+
+  /** @param isLaidOut whether the files are there already */
+  static async of(home: string, packed: Map<number, Known>, isLaidOut = false): Promise<Unpacked> {
+    const [zip, files] = [join(home, ZIP), join(home, FILES)];
+    if (!isLaidOut) {
+      mkdirSync(files);
+      await unpackZip(zip, files);
+    }
+    const folders = new Set<string>();
+    const shared: [string, number, Known][] = [];
+    const own: string[] = [];
+    const links: [string, string][] = [];
+    for (const file of await packedFiles(zip)) {
+      const { name } = file;
+      folders.add(name.endsWith("/") ? name : dirname(name));
+      if (name.endsWith("/")) continue;
+      const stats = lstatSync(join(files, name));
+      if (stats.isSymbolicLink()) links.push([name, readlinkSync(join(files, name))]);
+      else if (!isShared(name, stats.size)) own.push(name);
+      else {
+        const known = { packed: { ...file, zip }, modified: stats.mtimeMs, size: stats.size };
+        shared.push([name, stats.ino, known]);
+        packed.set(stats.ino, known);
+      }
+    }
+    return new Unpacked(home, [...folders], shared, own, links);
+  }
+
+  async layOut(folder: string, signal: AbortSignal): Promise<void> {
+    const files = join(this.home, FILES);
+    const pause = pauses(signal);
+    for (const one of this.folders) mkdirSync(join(folder, one), { recursive: true });
+    for (const path of this.own) copyFileSync(join(files, path), join(folder, path));
+    const changed: string[] = [];
+    for (const [path, , known] of this.shared) {
+      const file = join(files, path);
+      if (isSame(known, statSync(file))) linkSync(file, join(folder, path));
+      else changed.push(path);
+      await pause();
+    }
+    for (const [path, target] of this.links) symlinkSync(target, join(folder, path));
+    // A build has written into them after all: this one gets them as they were.
+    if (changed.length) await unpackZip(join(this.home, ZIP), folder, new Set(changed));
+  }
+
+  remove(packed: Map<number, Known>): void {
+    for (const [, ino, known] of this.shared) if (packed.get(ino) === known) packed.delete(ino);
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Lets others have their turn, where it is due. */
+function pauses(signal?: AbortSignal): () => Promise<void> {
+  let next = Date.now() + BUSY_MILLISECONDS;
+  return async () => {
+    if (Date.now() < next) return;
+    signal?.throwIfAborted();
+    await setImmediate();
+    next = Date.now() + BUSY_MILLISECONDS;
+  };
+}
