@@ -1,4 +1,5 @@
 import type { AttributeChange } from "./attributes";
+import { costLines, costText } from "./cost";
 import { type Kind, kindIsDestructive } from "./kind";
 import { code, codes, type Phrase, plural } from "./phrase";
 import type { Counts, PlanReview, ResourceReview, Review, Risk } from "./review";
@@ -58,6 +59,7 @@ export function layOut(review: Review): Layout {
     section("Deferred, or with errors", collect(plans, deferred)),
     section("Narrows access", collect(plans, narrows)),
     section("Invokes", collect(plans, invokes)),
+    section("Costs", collect(plans, costs)),
   ].map((found) => label(found, several));
   return {
     severity: severityOf(review.risks),
@@ -362,6 +364,24 @@ function invokes(plan: PlanReview): Item[] {
     names: [address],
     rank: 1,
   }));
+}
+
+/** Of a plan that changes nothing that has a known price, nothing is said. */
+function costs({ cost }: PlanReview): Item[] {
+  const { counted, unclear, prices } = cost;
+  if (counted.length + unclear === 0) return [];
+  const source = counted.length
+    ? `. An estimate, at list prices of ${prices.regions.join(" and ")} (${prices.asOf}), without what is paid by use, free tiers and taxes`
+    : "";
+  return [
+    {
+      head: [costText(cost), source],
+      body: { text: costLines(cost).join("\n") },
+      group: "costs",
+      names: [],
+      rank: 1,
+    },
+  ];
 }
 
 const SYMBOL: Readonly<Record<Kind, string>> = {

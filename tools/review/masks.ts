@@ -21,6 +21,10 @@ export function hidesAll(mask: Mask, value: Json | undefined): boolean {
   return true;
 }
 
+/** Whether a mask marks anything, at whatever depth. */
+export const isAnyTrue = (mask: Mask): boolean =>
+  typeof mask === "object" && mask !== null ? Object.values(mask).some(isAnyTrue) : Boolean(mask);
+
 /** The mask of an element; to be asked only where not all of the value is hidden. */
 export function maskOf(mask: Mask, key: string | number): Mask {
   if (isArray(mask) && typeof key === "number") return mask[key];

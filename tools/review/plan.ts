@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { get, isArray, isObject, markedParts } from "./masks";
+import { get, isAnyTrue, isArray, isObject, markedParts } from "./masks";
 
 /** Any value of Terraform's. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -72,6 +72,10 @@ export interface Plan {
   readonly isConfigured: (address: string, attribute: string) => boolean | undefined;
   /** The provider's configuration that a resource is made with; undefined where the plan does not tell. */
   readonly providerOf: (address: string) => string | undefined;
+  /** The region that a resource's provider, or AWS's, is configured with; undefined where the plan does not tell. */
+  readonly regionOf: (address: string) => string | undefined;
+  /** Addresses of what the configuration makes an attribute of, without indexes, with what is read of each. */
+  readonly referencesOf: (address: string, attribute: string) => readonly string[];
   /** Whether what changes in this plan depends on an attribute of a resource. */
   readonly isRelevant: (address: string, attribute: string) => boolean;
 }
@@ -162,9 +166,6 @@ function isSame(a: Json | undefined, b: Json | undefined): boolean {
     keys.every((key) => Object.hasOwn(b, key) && isSame(get(a, key), get(b, key)))
   );
 }
-
-const isAnyTrue = (mask: Mask): boolean =>
-  typeof mask === "object" && mask !== null ? Object.values(mask).some(isAnyTrue) : Boolean(mask);
 
 const resourceChange = z
   .object({
@@ -282,7 +283,7 @@ export function readPlan(name: string, content: string): Plan {
     throw new PlanError(`${where.replace(/^\./, "")} is not as in any plan: ${issue!.message}. ${HOW}`);
   }
   checkWhole(document, data, planned);
-  const root = data.configuration?.root_module as ModuleOfConfiguration | undefined;
+  const configuration = (data.configuration ?? {}) as Configuration;
   const invocations = [
     ...data.action_invocations,
     ...data.deferred_action_invocations.map(({ action_invocation }) => action_invocation),
@@ -309,9 +310,9 @@ export function readPlan(name: string, content: string): Plan {
       ...planned.secrets,
       ...prior.secrets,
       ...invocations.flatMap((found) => markedParts(found.config_values, found.config_sensitive)),
-      ...secretsOfConfiguration(root, data.variables),
+      ...secretsOfConfiguration(configuration.root_module, data.variables),
     ],
-    ...configured(root),
+    ...configured(configuration),
     isRelevant: relevantAttributes(data.relevant_attributes),
   };
 }
@@ -574,10 +575,15 @@ function importedThing({ id, identity }: { id?: unknown; identity?: unknown }): 
   return identity === undefined || identity === null ? "" : JSON.stringify(identity);
 }
 
+interface Configuration {
+  readonly root_module?: ModuleOfConfiguration;
+  readonly provider_config?: Json;
+}
+
 interface ModuleOfConfiguration {
   readonly resources?: readonly {
     readonly address?: string;
-    readonly expressions?: object;
+    readonly expressions?: JsonObject;
     readonly provider_config_key?: string;
   }[];
   readonly variables?: Named<{ readonly sensitive?: unknown; readonly default?: Json }>;
@@ -612,25 +618,46 @@ function secretsOfConfiguration(
   return found.filter((value) => value !== undefined);
 }
 
-function configured(root: ModuleOfConfiguration | undefined): Pick<Plan, "isConfigured" | "providerOf"> {
-  const attributes = new Map<string, ReadonlySet<string>>();
+function configured({
+  root_module,
+  provider_config,
+}: Configuration): Pick<Plan, "isConfigured" | "providerOf" | "regionOf" | "referencesOf"> {
+  const expressions = new Map<string, { readonly of: JsonObject; readonly prefix: string }>();
   const providers = new Map<string, string>();
   const add = (module: ModuleOfConfiguration | undefined, prefix: string) => {
     for (const resource of isArray(module?.resources) ? module.resources : []) {
       const address = `${prefix}${resource?.address}`;
-      attributes.set(address, new Set(Object.keys(resource?.expressions ?? {})));
+      expressions.set(address, { of: { ...resource?.expressions }, prefix });
       if (typeof resource?.provider_config_key === "string")
         providers.set(address, resource.provider_config_key);
     }
     for (const [name, call] of Object.entries(module?.module_calls ?? {}))
       add(call?.module, `${prefix}module.${name}.`);
   };
-  add(root, "");
+  add(root_module, "");
+  const providerOf = (address: string) => providers.get(withoutIndexes(address));
   return {
-    isConfigured: (address, attribute) => attributes.get(withoutIndexes(address))?.has(attribute),
-    providerOf: (address) => providers.get(withoutIndexes(address)),
+    isConfigured: (address, attribute) => {
+      const found = expressions.get(withoutIndexes(address));
+      return found && Object.hasOwn(found.of, attribute);
+    },
+    providerOf,
+    regionOf: (address) => {
+      // What goes is no longer in the configuration: it was most likely the default provider's.
+      const path = [providerOf(address) ?? "aws", "expressions", "region", "constant_value"];
+      const region = valueAt(provider_config ?? null, ...path);
+      return typeof region === "string" ? region : undefined;
+    },
+    referencesOf: (address, attribute) => {
+      const found = expressions.get(withoutIndexes(address));
+      const references = found && valueAt(found.of, attribute, "references");
+      return isArray(references) ? references.map((reference) => `${found?.prefix}${reference}`) : [];
+    },
   };
 }
+
+const valueAt = (from: Json, ...path: readonly string[]): Json | undefined =>
+  path.reduce<Json | undefined>((value, key) => (isObject(value) ? get(value, key) : undefined), from);
 
 function relevantAttributes(
   all: readonly { readonly resource: string; readonly attribute?: readonly unknown[] | null }[],

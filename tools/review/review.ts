@@ -1,5 +1,6 @@
 import { type Finding, findAccess } from "./access";
 import { type AttributeChange, compareAttributes, pathOf } from "./attributes";
+import { type CostReview, estimateCost } from "./cost";
 import { type Kind, kindOf } from "./kind";
 import { get, isArray, isObject } from "./masks";
 import { code, type Phrase, plainText } from "./phrase";
@@ -89,6 +90,8 @@ export interface PlanReview {
   readonly deferred: readonly ResourceReview[];
   /** Providers' actions that it invokes. */
   readonly invokes: readonly string[];
+  /** A hint at what it changes in the bill. */
+  readonly cost: CostReview;
   /** Counted, not told. */
   readonly folded: {
     readonly tags: number;
@@ -208,6 +211,7 @@ class PlanReader {
       outputs,
       deferred,
       invokes: plan.actions.map(({ address }) => this.safe(address)),
+      cost: estimateCost(plan),
       folded: {
         tags: all.filter(({ trivial }) => trivial === "tags").length,
         form: all.filter(({ trivial }) => trivial === "form").length,
