@@ -55,6 +55,8 @@ export interface Report {
 /** Where a build gets what it works on, and where it leaves what it makes. */
 export type BuildSource =
   | { readonly from: "pipeline" }
+  /** Its commands fetch what they work on. */
+  | { readonly from: "nowhere" }
   | {
       readonly from: "bucket";
       readonly bucket: string;
@@ -206,6 +208,8 @@ function sourceAndArtifacts(
   switch (source.from) {
     case "pipeline":
       return { artifacts: { type: "CODEPIPELINE" }, source: { type: "CODEPIPELINE", buildspec } };
+    case "nowhere":
+      return { artifacts: { type: "NO_ARTIFACTS" }, source: { type: "NO_SOURCE", buildspec } };
     case "bucket":
       return {
         artifacts: {

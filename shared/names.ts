@@ -56,7 +56,13 @@ export const deliveryNames = ({ project, account, region }: BuildAccount) => ({
   keyAlias: `alias/${project}-delivery`,
   artifactBucket: `${project}-artifacts-${account}-${region}`,
   topic: `${project}-notifications`,
+  /** What is told of runs, and their pages. */
+  reportBucket: `${project}-reports-${account}-${region}`,
+  driftProject: `${project}-delivery-drift`,
 });
+
+/** The secret in the build account that `npm run connect` puts the address of the chat's webhook into. */
+export const chatSecretName = ({ project }: Project) => `${project}/chat-webhook`;
 
 /** The repository in the build account that holds a service's images. */
 export const repositoryName = ({ project }: Project, service: string) => `${project}/${service}`;
@@ -137,6 +143,8 @@ export const PLAN_VARIABLES = [
   "PLAN_SUMMARY",
   "PLAN_RISKS",
   "PLAN_IS_RISKY",
+  /** The hint at what it costs a month. */
+  "PLAN_COST",
   /** The build that planned, as it stands in its log's address. */
   "PLAN_BUILD",
 ] as const;

@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from "node:path";
 import { PLAN_ARTIFACT, type PLAN_VARIABLES, planRoleArn } from "../../shared/names";
 import { runCommand, UserError } from "../project";
+import { costText } from "../review/cost";
 import { verdict } from "../review/layout";
 import { plainText } from "../review/phrase";
 import { type Review, toJson } from "../review/review";
@@ -52,6 +53,7 @@ function variables(reviewed: Review, hash: string): string {
     PLAN_SUMMARY: summary,
     PLAN_RISKS: reviewed.risks.join(",") || "none",
     PLAN_IS_RISKY: reviewed.risks.some((risk) => risk !== "drift") ? "yes" : "no",
+    PLAN_COST: reviewed.plans.map(({ cost }) => costText(cost)).join("; "),
     PLAN_BUILD: encodeURIComponent(process.env.CODEBUILD_BUILD_ID ?? "none"),
   };
   return Object.entries(assignments)

@@ -7,6 +7,8 @@ import { inParallel } from "../../shared/parallel";
 import { run } from "../cdktf";
 import { projectRoot } from "../project";
 import { Stack, wordsOf } from "../stack";
+import { type Plan, PlanError, readPlan } from "./plan";
+import { type FailedPlan, type Review, review } from "./review";
 
 /** What came of planning an environment: a plan, a failure, or both where Terraform failed on its way. */
 export interface PlannedEnvironment {
@@ -57,4 +59,21 @@ export async function planEnvironments(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A plan that cannot be understood is told like one that could not be made: never as no changes. */
+export function reviewPlanned(planned: readonly PlannedEnvironment[]): Review {
+  const plans: Plan[] = [];
+  const failed: FailedPlan[] = [];
+  for (const { name, plan, failure } of planned) {
+    if (failure !== undefined) failed.push({ name, failure });
+    if (plan === undefined) continue;
+    try {
+      plans.push(readPlan(name, plan));
+    } catch (error) {
+      if (!(error instanceof PlanError)) throw error;
+      failed.push({ name, failure: `The plan is not reviewed: ${error.message}` });
+    }
+  }
+  return review(plans, failed);
 }

@@ -1,13 +1,12 @@
 import type { Settings } from "../../settings";
 import { UserError } from "../project";
 import { COMMENT_LIMIT } from "./comment";
-import type { PlannedEnvironment } from "./environments";
+import { type PlannedEnvironment, reviewPlanned } from "./environments";
 import { MARKER_ROOM, type PullRequest, type ReviewComment, type Verdict } from "./github";
 import { verdict } from "./layout";
 import { plainText } from "./phrase";
-import { type Plan, PlanError, readPlan } from "./plan";
 import { render } from "./render";
-import { type FailedPlan, type Review, type Risk, review } from "./review";
+import type { Review, Risk } from "./review";
 
 /** What fails a review where nobody says: all that keeps it from being relied on. */
 export const FAIL_ON: readonly Risk[] = ["check", "errored", "unknown"];
@@ -48,7 +47,7 @@ export async function reviewPullRequest(
   await setStatus({ state: "pending", description: "Every environment is being planned" });
   let reviewed: Review;
   try {
-    reviewed = readPlanned(await props.plan());
+    reviewed = reviewPlanned(await props.plan());
   } catch (error) {
     // Nobody shall wait for it.
     await setStatus({ state: "error", description: "The review has failed: see its log" });
@@ -67,23 +66,6 @@ export async function reviewPullRequest(
   if (unexpected) throw unexpected;
   if (refused.length) throw new UserError(refused.map((reason) => reason.message).join("\n"));
   return { text: render(reviewed, { format: "text", limit: 0, whole: "" }).text, failed };
-}
-
-/** A plan that cannot be understood is told like one that could not be made: never as no changes. */
-function readPlanned(planned: readonly PlannedEnvironment[]): Review {
-  const plans: Plan[] = [];
-  const failed: FailedPlan[] = [];
-  for (const { name, plan, failure } of planned) {
-    if (failure !== undefined) failed.push({ name, failure });
-    if (plan === undefined) continue;
-    try {
-      plans.push(readPlan(name, plan));
-    } catch (error) {
-      if (!(error instanceof PlanError)) throw error;
-      failed.push({ name, failure: `The plan is not reviewed: ${error.message}` });
-    }
-  }
-  return review(plans, failed);
 }
 
 function commentOn(reviewed: Review, { pullRequest, log, remark }: PullRequestReviewProps): string {

@@ -70,6 +70,8 @@ export class Releases {
   /** Names and ARNs of functions that an alias leads to, and whether that alias leads elsewhere after the apply. */
   private readonly aliased = new Map<Json, boolean>();
   private readonly movesServices: boolean;
+  /** Services whose number of tasks is autoscaling's, as it names them. */
+  private readonly scaled = new Set<Json>();
   /** One for all: what many policies take together is bounded, too. */
   private readonly effort = new Effort();
 
@@ -80,6 +82,8 @@ export class Releases {
     for (const resource of resources.filter(({ type }) => type === "aws_lambda_alias"))
       for (const name of valuesOf(resource, "function_name"))
         this.aliased.set(name, this.aliased.get(name) === true || differs(resource, "function_version"));
+    for (const target of resources.filter(({ type }) => type === "aws_appautoscaling_target"))
+      for (const id of valuesOf(target, "resource_id")) this.scaled.add(id);
     this.movesServices = resources.some(
       (resource) => resource.type === "aws_ecs_service" && differs(resource, "task_definition"),
     );
@@ -103,13 +107,22 @@ export class Releases {
     return isKept && this.aliasOf(resource) === "stays" ? "awaited" : undefined;
   }
 
-  /** Whether an attribute is the releases' to change: that it differs from the state is no drift. */
+  /** Whether an attribute is the releases' to change, or autoscaling's: that it differs from the state is no drift. */
   owns(resource: ResourceChange, attribute: string): boolean {
+    if (resource.type === "aws_ecs_service" && attribute === "desired_count" && this.scales(resource))
+      return true;
     if (!this.isReleasing) return false;
     const { type } = resource;
     if (TRAFFIC[type]?.includes(attribute)) return true;
     if (!BESIDE[type]?.includes(attribute)) return false;
     return type !== "aws_lambda_function" || this.aliasOf(resource) !== undefined;
+  }
+
+  private scales(service: ResourceChange): boolean {
+    const clusters = valuesOf(service, "cluster").map((cluster) => String(cluster).replace(/^.*\//, ""));
+    return valuesOf(service, "name").some((name) =>
+      clusters.some((cluster) => this.scaled.has(`service/${cluster}/${name}`)),
+    );
   }
 
   private aliasOf(resource: ResourceChange): "stays" | "moves" | undefined {
