@@ -101,6 +101,23 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     });
   }
 
+  const { emails, subscribers, chat } = settings.notifications;
+  const choices = [
+    ...Object.entries(subscribers).map(([email, one]) => [["subscribers", email], one] as const),
+    [["chat"], chat ?? {}] as const,
+  ];
+  for (const [at, { pipelines: chosen = [] }] of choices)
+    chosen.forEach((pipeline, i) => {
+      refer(["notifications", ...at, "pipelines", i], pipeline, "pipelines", "pipeline");
+    });
+  for (const email of emails.filter((one) => one in subscribers))
+    problems.add(["notifications", "subscribers", email], {
+      given: print(email),
+      what: "It stands in emails as well, and hears of everything there.",
+      allowed: "an address in one of them",
+      mend: "Take it out of emails, or out of subscribers.",
+    });
+
   for (const [name, environment] of Object.entries(file.environments ?? {})) {
     const path = ["environments", name];
     for (const service of Object.keys(environment?.services ?? {})) {

@@ -53,7 +53,14 @@ export function fill(file: Sound, given: Readonly<Record<string, unknown>>): Set
       environment: preview?.environment ?? MISSING,
       ttlHours: preview?.ttl_hours ?? 72,
     })),
-    notifications: { emails: file.notifications?.emails ?? [] },
+    notifications: {
+      emails: file.notifications?.emails ?? [],
+      subscribers: mapValues(file.notifications?.subscribers, (it) => ({ ...it })),
+      ...(file.notifications?.chat && { chat: file.notifications.chat }),
+      commitStatus: file.notifications?.commit_status ?? true,
+      pages: file.notifications?.pages ?? true,
+      drift: file.notifications?.drift ?? true,
+    },
     given: Object.fromEntries(SETTINGS_KEYS.map((key) => [key, given[key] ?? null])),
   };
 }

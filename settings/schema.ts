@@ -1,7 +1,16 @@
 import * as z from "zod";
 import { cidrProblem } from "./cidr";
 import { nearest, type Path, print, printAll } from "./problems";
-import { ACCESSES, APPROVALS, EXECUTIONS, FRONTS, FUNCTION_RELEASES, NATS, SERVICE_RELEASES } from "./types";
+import {
+  ACCESSES,
+  APPROVALS,
+  EXECUTIONS,
+  FRONTS,
+  FUNCTION_RELEASES,
+  NATS,
+  NEWS,
+  SERVICE_RELEASES,
+} from "./types";
 
 /** How a value is told about to people when it is not what it should be. */
 export interface Help {
@@ -481,6 +490,20 @@ const preview = z.strictObject({
 /** The key of `previews` that means pull requests, not branches. */
 export const PULL_REQUESTS = "pull_requests";
 
+const email = text(/^(?=.{3,254}$)[^\s@<>,;]+@[^\s@.<>,;]+(\.[^\s@.<>,;]+)+$/, {
+  is: "an e-mail address",
+  allowed: "an address without a display name",
+  example: '"team@example.com"',
+});
+
+/** What somebody hears of. */
+const choice = z
+  .strictObject({
+    events: z.array(oneOf(NEWS, "something that is told of", "failure")).min(1),
+    pipelines: z.array(reference("a pipeline", '"main"')).min(1),
+  })
+  .partial();
+
 /** Everything that a settings file may hold, each value by itself; what joins several is checked in checks.ts. */
 export const settingsFile = z.strictObject({
   project: text(/^(?!.*(?:--|-$))[a-z][a-z0-9-]{1,19}$/, {
@@ -500,8 +523,8 @@ export const settingsFile = z.strictObject({
   functions: named(
     "a function",
     functionChanges,
-    { allowed: `${NAME_IN_WORDS}; not delivery-cleanup or …-check, which are Slipway's own` },
-    /^delivery-cleanup$|-check$/,
+    { allowed: `${NAME_IN_WORDS}; not delivery-… or …-check, which are Slipway's own` },
+    /^delivery-|-check$/,
   ).optional(),
   environments: named(
     "an environment",
@@ -532,15 +555,12 @@ export const settingsFile = z.strictObject({
     .optional(),
   notifications: z
     .strictObject({
-      emails: z
-        .array(
-          text(/^(?=.{3,254}$)[^\s@<>,;]+@[^\s@.<>,;]+(\.[^\s@.<>,;]+)+$/, {
-            is: "an e-mail address",
-            allowed: "an address without a display name",
-            example: '"team@example.com"',
-          }),
-        )
-        .optional(),
+      emails: z.array(email).optional(),
+      subscribers: z.record(email, choice).optional(),
+      chat: choice.optional(),
+      commit_status: flag("a yes or no to commit statuses", true).optional(),
+      pages: flag("a yes or no to report pages", true).optional(),
+      drift: flag("a yes or no to looking for drift", true).optional(),
     })
     .optional(),
 });

@@ -168,6 +168,32 @@ export interface PreviewSettings {
   readonly ttlHours: number;
 }
 
+/** Of what people are told. A run that a newer one took the place of is told to those who hear of everything. */
+export const NEWS = ["success", "failure", "approval", "drift"] as const;
+
+/** What somebody hears of. */
+export interface NewsChoice {
+  /** @default - everything */
+  readonly events?: readonly (typeof NEWS)[number][];
+  /** Names of pipelines. @default - all of them */
+  readonly pipelines?: readonly string[];
+}
+
+export interface NotificationSettings {
+  /** Who hears of everything. */
+  readonly emails: readonly string[];
+  /** Who hears of some of it, by address. */
+  readonly subscribers: Readonly<Record<string, NewsChoice>>;
+  /** What a chat's webhook is told. @default - there is none */
+  readonly chat?: NewsChoice;
+  /** Whether commits have a status for each pipeline. It takes a token. */
+  readonly commitStatus: boolean;
+  /** Whether there are report pages. */
+  readonly pages: boolean;
+  /** Whether environments are compared each day with what was released to them. */
+  readonly drift: boolean;
+}
+
 /** All that `terraform.tfvars` says, validated, with the defaults filled in; frozen. */
 export interface Settings {
   readonly project: string;
@@ -180,7 +206,7 @@ export interface Settings {
   readonly environments: Readonly<Record<string, EnvironmentSettings>>;
   readonly pipelines: Readonly<Record<string, PipelineSettings>>;
   readonly previews: readonly PreviewSettings[];
-  readonly notifications: { readonly emails: readonly string[] };
+  readonly notifications: NotificationSettings;
   /**
    * Each top-level key that a settings file may hold, with its value as the file gives it and null where
    * it gives none: what Terraform's variables are declared with.

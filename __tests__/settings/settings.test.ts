@@ -90,7 +90,7 @@ describe("fills in the defaults", () => {
         },
       },
       previews: [],
-      notifications: { emails: [] },
+      notifications: { emails: [], subscribers: {}, commitStatus: true, pages: true, drift: true },
       environments: {
         dev: {
           region: "eu-west-1",
