@@ -1,4 +1,5 @@
 import {
+  chatSecretName,
   DELIVERY_STACK,
   deliveryBoundaryName,
   deliveryNames,
@@ -64,19 +65,33 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
         `${at("ecr")}:repository/${project}/*`,
         `${at("events")}:rule/${project}-*`,
         `${at("lambda")}:function:${project}-*`,
+        `${at("lambda")}:event-source-mapping:*`,
         `${at("logs")}:log-group:/slipway/${project}-*`,
         `${at("logs")}:log-group:/aws/lambda/${project}-*`,
         `${at("sns")}:${project}-*`,
         `${at("sqs")}:${project}-*`,
       ],
     },
+    {
+      actions: ["lambda:*EventSourceMapping"],
+      resources: ["*"],
+      reason: CAP,
+      conditions: { ArnLike: { "lambda:FunctionArn": `${at("lambda")}:function:${project}-*` } },
+    },
+    { actions: ["apigateway:GET"], resources: [`arn:aws:apigateway:${region}::/apis/*`] },
     // Nobody's word is given by a machine: approving is not among it.
     {
-      actions: [...PIPELINE_CARE, "codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"],
+      actions: [
+        ...PIPELINE_CARE,
+        "codepipeline:GetPipelineExecution",
+        "codepipeline:GetPipelineState",
+        "codepipeline:ListActionExecutions",
+        "codepipeline:ListPipelineExecutions",
+      ],
       resources: [`${at("codepipeline")}:${project}-*`],
     },
     {
-      actions: [...KEY_USE, ...KEY_CARE],
+      actions: [...KEY_USE, ...KEY_CARE, "kms:GenerateMac", "kms:VerifyMac"],
       resources: [`${at("kms")}:key/*`],
       conditions: { StringEquals: { "aws:ResourceTag/slipway:project": project } },
     },
@@ -84,7 +99,10 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
       actions: ["kms:CreateAlias", "kms:UpdateAlias"],
       resources: [`${at("kms")}:key/*`, `${at("kms")}:alias/${project}-*`],
     },
-    { actions: ["s3:*"], resources: [`arn:aws:s3:::${project}-artifacts-*`] },
+    {
+      actions: ["s3:*"],
+      resources: [`arn:aws:s3:::${project}-artifacts-*`, `arn:aws:s3:::${project}-reports-*`],
+    },
     {
       actions: ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
       resources: [state, `${state}/*`],
@@ -219,7 +237,7 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
         "s3:PutEncryptionConfiguration",
         "s3:PutLifecycleConfiguration",
       ],
-      resources: [`arn:aws:s3:::${project}-artifacts-*`],
+      resources: [`arn:aws:s3:::${project}-artifacts-*`, `arn:aws:s3:::${project}-reports-*`],
     },
     {
       actions: [
@@ -264,7 +282,7 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
         "secretsmanager:UntagResource",
         "secretsmanager:UpdateSecret",
       ],
-      resources: [tokenSecretPattern(reach)],
+      resources: secretPatterns(reach),
     },
     {
       actions: [
@@ -296,6 +314,7 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
       resources: [
         `${at("cloudwatch")}:alarm:${name}-*`,
         `${at("lambda")}:function:${name}-*`,
+        `${at("lambda")}:event-source-mapping:*`,
         `${at("sqs")}:${name}-*`,
       ],
     },
@@ -304,6 +323,19 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
       resources: ["*"],
       reason: NO_NAME,
     },
+    {
+      actions: [
+        "lambda:CreateEventSourceMapping",
+        "lambda:DeleteEventSourceMapping",
+        "lambda:GetEventSourceMapping",
+        "lambda:UpdateEventSourceMapping",
+      ],
+      resources: ["*"],
+      reason: NO_NAME,
+      conditions: { ArnLike: { "lambda:FunctionArn": `${at("lambda")}:function:${name}-*` } },
+    },
+    // The report pages' address is a person's to change: what an API has carries no name that could limit it.
+    { actions: ["apigateway:GET"], resources: [`arn:aws:apigateway:${region}::/apis/*`] },
     {
       actions: ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", ...KEY_CARE],
       resources: [`${at("kms")}:key/*`],
@@ -337,14 +369,16 @@ function lookingUp(reach: DeliveryReach): Statement[] {
         "secretsmanager:GetSecretValue",
         "secretsmanager:ListSecretVersionIds",
       ],
-      resources: [tokenSecretPattern(reach)],
+      resources: secretPatterns(reach).slice(0, 1),
     },
   ];
 }
 
-/** Its ARN ends in six characters of Secrets Manager's own. */
-const tokenSecretPattern = (reach: DeliveryReach) =>
-  `arn:aws:secretsmanager:${reach.region}:${reach.account}:secret:${tokenSecretName(reach)}-??????`;
+/** GitHub's token first. Their ARNs end in six characters of Secrets Manager's own. */
+const secretPatterns = (reach: DeliveryReach) =>
+  [tokenSecretName(reach), chatSecretName(reach)].map(
+    (name) => `arn:aws:secretsmanager:${reach.region}:${reach.account}:secret:${name}-??????`,
+  );
 
 /** CodeBuild's projects, their webhooks, report groups and logs. */
 function buildStatements({ account, region }: DeliveryReach, names: readonly string[]): Statement[] {

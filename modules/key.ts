@@ -103,6 +103,53 @@ export class Key extends Construct implements IKey {
   }
 }
 
+/** What a {@link SigningKey} signs by, as KMS names it. */
+export const MAC_ALGORITHM = "HMAC_SHA_256";
+
+/**
+ * A key that signs and verifies, and never leaves KMS: nobody has to make, keep or hide one. KMS does not rotate these
+ * by itself; what is signed expires.
+ */
+export class SigningKey extends Construct {
+  readonly arn: string;
+
+  constructor(scope: Construct, id: string, props: Omit<KeyProps, "region">) {
+    super(scope, id);
+    const key = new KmsKey(this, "key", {
+      description: props.description,
+      customerMasterKeySpec: "HMAC_256",
+      keyUsage: "GENERATE_VERIFY_MAC",
+      deletionWindowInDays: 7,
+      policy: policyDocument([
+        {
+          actions: ["kms:*"],
+          resources: ["*"],
+          reason: ITSELF,
+          principals: { AWS: accountRoot(props.account) },
+        },
+      ]),
+    });
+    new KmsAlias(this, "alias", { name: props.alias, targetKeyId: key.keyId });
+    this.arn = key.arn;
+  }
+
+  grantSign(grantee: Grantee): void {
+    this.grant(grantee, "kms:GenerateMac");
+  }
+
+  grantVerify(grantee: Grantee): void {
+    this.grant(grantee, "kms:VerifyMac");
+  }
+
+  private grant(grantee: Grantee, action: string): void {
+    grantee.allow({
+      actions: [action],
+      resources: [this.arn],
+      conditions: { StringEquals: { "kms:MacAlgorithm": MAC_ALGORITHM } },
+    });
+  }
+}
+
 function grantKeyUse(grantee: Grantee, arn: string): void {
   grantee.allow({ actions: KEY_USE, resources: [arn] });
 }

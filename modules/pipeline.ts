@@ -7,7 +7,6 @@ import { Role } from "./iam";
 import type { IKey } from "./key";
 import { NAME_LIMITS } from "./naming";
 import type { Source } from "./source";
-import type { ITopic } from "./topic";
 
 /** The limits that CodePipeline sets (user guide, "Quotas in AWS CodePipeline"). */
 const LIMITS = { stages: 50, actionsPerStage: 50, configurationValue: 1000 } as const;
@@ -37,8 +36,6 @@ export interface ApprovalStep {
   readonly message: string;
   /** Address of what they should read first; may hold variables. */
   readonly link: string;
-  /** Where they are told. */
-  readonly topic: ITopic;
 }
 
 /** A variable that a build exports, for a later step. */
@@ -89,8 +86,6 @@ export class Pipeline extends Construct {
     props.source.grantFetch(role);
     const steps = props.stages.flatMap((stage) => stage.steps);
     const projects = new Set(steps.flatMap((step) => ("project" in step ? step.project.arn : [])));
-    for (const topic of new Set(steps.flatMap((step) => ("topic" in step ? step.topic : []))))
-      topic.grantPublish(role);
     role.allow({
       actions: ["codebuild:BatchGetBuilds", "codebuild:StartBuild", "codebuild:StopBuild"],
       resources: [...projects],
@@ -172,14 +167,15 @@ const RETRY = { result: "RETRY", retryConfiguration: { retryMode: "FAILED_ACTION
 const actionOf = (step: BuildStep | ApprovalStep) =>
   "project" in step ? buildAction(step) : approvalAction(step);
 
-function approvalAction({ name, message, link, topic }: ApprovalStep) {
+function approvalAction({ name, message, link }: ApprovalStep) {
   return {
     name,
     category: "Approval",
     owner: "AWS",
     provider: "Manual",
     version: "1",
-    configuration: { NotificationArn: topic.arn, CustomData: message, ExternalEntityLink: link },
+    // Who is to hear of it, is told by what reports on runs.
+    configuration: { CustomData: message, ExternalEntityLink: link },
   };
 }
 

@@ -9,20 +9,16 @@ export interface TopicProps {
   readonly name: string;
   readonly key: IKey;
   readonly account: string;
-  /** Each gets a message to confirm first. @default - none */
+  /** Who hears of everything. Each gets a message to confirm first. @default - none */
   readonly emails?: readonly string[];
+  /** Who hears of some of it, by address: by the attributes of messages, as SNS's filter policies write it. @default - none */
+  readonly subscribers?: Readonly<Record<string, object>>;
   /** AWS services that publish, for this account's resources. */
   readonly publishers: readonly string[];
 }
 
-/** A topic, whoever made it. */
-export interface ITopic {
-  readonly arn: string;
-  grantPublish(grantee: Grantee): void;
-}
-
 /** An encrypted topic that only the named services of this account may publish to. */
-export class Topic extends Construct implements ITopic {
+export class Topic extends Construct {
   readonly arn: string;
 
   private readonly key: IKey;
@@ -43,26 +39,21 @@ export class Topic extends Construct implements ITopic {
         })),
       ),
     });
-    for (const email of props.emails ?? []) {
-      new SnsTopicSubscription(this, `email-${email.replace(/[^A-Za-z0-9]+/g, "-")}`, {
-        topicArn: topic.arn,
-        protocol: "email",
-        endpoint: email,
-      });
-    }
-  }
-
-  /** A topic of another stack's. */
-  static fromArn(arn: string, key: IKey): ITopic {
-    return { arn, grantPublish: (grantee) => grantTopicUse(grantee, arn, key) };
+    for (const email of props.emails ?? []) this.subscribe(email);
+    for (const [email, filter] of Object.entries(props.subscribers ?? {})) this.subscribe(email, filter);
   }
 
   grantPublish(grantee: Grantee): void {
-    grantTopicUse(grantee, this.arn, this.key);
+    grantee.allow({ actions: ["sns:Publish"], resources: [this.arn] });
+    this.key.grantUse(grantee);
   }
-}
 
-function grantTopicUse(grantee: Grantee, arn: string, key: IKey): void {
-  grantee.allow({ actions: ["sns:Publish"], resources: [arn] });
-  key.grantUse(grantee);
+  private subscribe(email: string, filter?: object): void {
+    new SnsTopicSubscription(this, `email-${email.replace(/[^A-Za-z0-9]+/g, "-")}`, {
+      topicArn: this.arn,
+      protocol: "email",
+      endpoint: email,
+      ...(filter && { filterPolicy: JSON.stringify(filter) }),
+    });
+  }
 }

@@ -59,11 +59,12 @@ export class AccessStack extends SlipwayStack {
     const plan = new Role(this, "plan-role", {
       name: names.planRole,
       description: `Plans ${name}; changes nothing`,
-      // Pipelines, the review of pull requests, and the clean-up, which looks at what runs.
+      // Pipelines, the review of pull requests, the clean-up, which looks at what runs, and the look for drift.
       trust: trust(
         ...pipelines.map((pipeline) => `${pipeline}-plan-${name}`),
         `${DELIVERY_STACK}-plan`,
         `${DELIVERY_STACK}-cleanup-function`,
+        `${DELIVERY_STACK}-drift`,
       ),
     });
     plan.allow(...readStatements(reach));

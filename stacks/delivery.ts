@@ -4,20 +4,24 @@ import { environmentPrefix, roleArn } from "../modules/arns";
 import { Bucket } from "../modules/bucket";
 import { Cleanup } from "../modules/cleanup";
 import { deliveryBoundaryArn } from "../modules/delivery-access";
+import { DriftDetection } from "../modules/drift-detection";
 import { capRoles } from "../modules/iam";
 import { ImageRepository } from "../modules/image-repository";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
+import { notificationFilter } from "../modules/notifications";
 import { PullRequestReview } from "../modules/pull-request-review";
+import { ReportPages } from "../modules/report-pages";
+import { RunReports } from "../modules/run-reports";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
-import { DELIVERY_STACK, deliveryNames, tokenSecretName } from "../shared/names";
+import { chatSecretName, DELIVERY_STACK, deliveryNames, tokenSecretName } from "../shared/names";
 
 /** What all pipelines share. */
 export class DeliveryStack extends SlipwayStack {
   constructor(scope: Construct, deployment: Deployment) {
     const { settings } = deployment;
-    const { account, region, project } = settings;
+    const { account, region, project, notifications } = settings;
     super(scope, DELIVERY_STACK, deployment, { account, region });
     capRoles(this, deliveryBoundaryArn(settings));
     const names = deliveryNames(settings);
@@ -31,8 +35,7 @@ export class DeliveryStack extends SlipwayStack {
     })
       .allowLogs()
       .allowService("cloudwatch.amazonaws.com")
-      .allowService("events.amazonaws.com")
-      .allowService("codestar-notifications.amazonaws.com");
+      .allowService("events.amazonaws.com");
     for (const { account: other, name } of environments) {
       // Tasks' images are encrypted by it.
       key.allowRoles(other, [roleArn(other, `${environmentPrefix(project, name)}-*`)]);
@@ -66,8 +69,19 @@ export class DeliveryStack extends SlipwayStack {
       });
     }
 
+    const reports = new Bucket(this, "reports", {
+      name: names.reportBucket,
+      key,
+      expireAfterDays: 365,
+      keepVersionsDays: 7,
+      logsTo: logs,
+      // Told once, and known to nobody else: not worth stopping a destroy for.
+      forceDestroy: true,
+    });
+
+    let token: SecretsmanagerSecret | undefined;
     if (settings.source.provider === "github-token") {
-      const token = new SecretsmanagerSecret(this, "github-token", {
+      token = new SecretsmanagerSecret(this, "github-token", {
         name: tokenSecretName(settings),
         description: "GitHub token of the pipelines' sources; put here by npm run connect",
         kmsKeyId: key.arn,
@@ -88,12 +102,35 @@ export class DeliveryStack extends SlipwayStack {
       name: names.topic,
       key,
       account,
-      emails: settings.notifications.emails,
-      publishers: [
-        "cloudwatch.amazonaws.com",
-        "codestar-notifications.amazonaws.com",
-        "events.amazonaws.com",
-      ],
+      emails: notifications.emails,
+      subscribers: Object.fromEntries(
+        Object.entries(notifications.subscribers).map(([email, choice]) => [
+          email,
+          notificationFilter(choice),
+        ]),
+      ),
+      publishers: ["cloudwatch.amazonaws.com"],
+    });
+    const bundles = deployment.functionBundles;
+    new RunReports(this, "report", {
+      settings,
+      bundles,
+      artifacts,
+      reports,
+      key,
+      topic,
+      token,
+      ...(notifications.pages && {
+        pages: new ReportPages(this, "pages", { settings, bundles, reports, key }),
+      }),
+      ...(notifications.chat && {
+        chat: new SecretsmanagerSecret(this, "chat-webhook", {
+          name: chatSecretName(settings),
+          description: "Address of the chat's webhook; put here by npm run connect",
+          kmsKeyId: key.arn,
+          recoveryWindowInDays: 0,
+        }),
+      }),
     });
 
     new Cleanup(this, "cleanup", {
@@ -103,6 +140,8 @@ export class DeliveryStack extends SlipwayStack {
       key,
       alarmTopicArn: topic.arn,
     });
+
+    if (notifications.drift) new DriftDetection(this, "drift", { settings, artifacts, reports, key });
 
     this.output("artifact_bucket", artifacts.name, "Bucket of the pipelines' artifacts");
     this.output("topic_arn", topic.arn, "Topic that pipelines report to");

@@ -10,6 +10,7 @@ import { Key } from "../modules/key";
 import { LoadBalancer } from "../modules/load-balancer";
 import { LogGroup } from "../modules/logs";
 import { Network } from "../modules/network";
+import { alarmedOf } from "../modules/notifications";
 import { rulePriorities } from "../modules/rule-priorities";
 import { SafeFunction } from "../modules/safe-function";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
@@ -53,7 +54,7 @@ export class EnvironmentStack extends SlipwayStack {
       name: `${prefix}-alarms`,
       key,
       account,
-      emails: settings.notifications.emails,
+      emails: alarmedOf(settings, name),
       publishers: ["cloudwatch.amazonaws.com"],
     });
 

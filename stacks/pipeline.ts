@@ -10,7 +10,6 @@ import { type ApprovalStep, type BuildStep, Pipeline, type Stage, variableOf } f
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Source } from "../modules/source";
 import { StateBucket } from "../modules/state-bucket";
-import { type ITopic, Topic } from "../modules/topic";
 import type { Approval, EnvironmentSettings, PipelineSettings } from "../settings";
 import {
   artifactPrefix,
@@ -46,7 +45,6 @@ export class PipelineStack extends SlipwayStack {
   private readonly key: IKey;
   private readonly artifacts: IBucket;
   private readonly state: StateBucket;
-  private readonly topic: ITopic;
 
   constructor(scope: Construct, deployment: Deployment, pipeline: PipelineSettings) {
     const { settings } = deployment;
@@ -61,7 +59,6 @@ export class PipelineStack extends SlipwayStack {
     this.name = pipelineName(settings, pipeline.name);
     this.key = Key.fromAlias(this, "delivery-key", delivery.keyAlias);
     this.artifacts = Bucket.fromName(delivery.artifactBucket, this.key);
-    this.topic = Topic.fromArn(`arn:aws:sns:${region}:${account}:${delivery.topic}`, this.key);
     this.state = new StateBucket(this, "state", settings);
 
     const source = new Source(this, "source", {
@@ -248,9 +245,8 @@ export class PipelineStack extends SlipwayStack {
     const builds = `https://${region}.console.aws.amazon.com/codesuite/codebuild/${account}/projects`;
     return {
       name: `approve-${name}`,
-      message: `${this.name}: ${name}. ${told("PLAN_SUMMARY")} What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${told("PLAN_SHA256")}, and no other.`,
+      message: `${this.name}: ${name}. ${told("PLAN_SUMMARY")} Costs: ${told("PLAN_COST")}. What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${told("PLAN_SHA256")}, and no other.`,
       link: `${builds}/${this.projectName(planName(name))}/build/${told("PLAN_BUILD")}/log?region=${region}`,
-      topic: this.topic,
     };
   }
 

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -35,4 +35,20 @@ export function ensureInstalled() {
     process.exit(1);
   }
   writeFileSync(mark, lock);
+}
+
+/** The report pages are tested in a Chromium. On Debian, root gets one; everybody else is told how by the test. */
+export function ensureBrowser() {
+  const has = (program) =>
+    (process.env.PATH ?? "").split(delimiter).some((folder) => folder && existsSync(join(folder, program)));
+  const isThere = process.env.CHROMIUM || ["chromium", "google-chrome", "google-chrome-stable"].some(has);
+  if (isThere || process.getuid?.() !== 0 || !has("apt-get")) return;
+  console.log("Installing Chromium (apt-get), in which the report pages are tested ...");
+  const get = (...args) =>
+    spawnSync("apt-get", ["-qq", "-o", "Dpkg::Use-Pty=0", ...args], {
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+  get("update");
+  get("install", "--yes", "--no-install-recommends", "chromium");
 }

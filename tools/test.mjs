@@ -2,9 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ensureInstalled, root } from "./install.mjs";
+import { ensureBrowser, ensureInstalled, root } from "./install.mjs";
 
 ensureInstalled();
+ensureBrowser();
 
 const results = join(root, ".slipway/tests");
 rmSync(results, { recursive: true, force: true });

@@ -61,7 +61,7 @@ describe.each([
 ])("the roles of %s", (environment, account) => {
   test.each([
     ["deploy", ["apply"]],
-    ["plan", ["plan", "delivery-plan", "delivery-cleanup-function"]],
+    ["plan", ["plan", "delivery-plan", "delivery-cleanup-function", "delivery-drift"]],
     ["verify", ["verify"]],
   ])("fail when %s can be taken on by another of the project's roles than those it is for", (kind, by) => {
     const role = `hello-${environment}-${kind}`;

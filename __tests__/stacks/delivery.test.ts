@@ -1,10 +1,10 @@
 import type { Settings } from "../../settings";
 import { exampleSettings } from "../support/settings";
-import { synthesize } from "../support/synth";
-import { all } from "../support/synthesized";
+import { synthesizeDelivery } from "../support/synth";
+import { all, statements } from "../support/synthesized";
 
 const delivery = async (changes: Partial<Settings> = {}) =>
-  synthesize({ ...(await exampleSettings()), ...changes }).delivery!;
+  synthesizeDelivery({ ...(await exampleSettings()), ...changes });
 
 interface Project {
   readonly name: string;
@@ -59,7 +59,128 @@ describe("the review of pull requests", () => {
     { provider: "connection", repository: "acme/hello", host: "GitHub" },
   ])("is not there where there is no token: $provider", async (source) => {
     const stack = await delivery({ source });
-    expect(all(stack, "aws_codebuild_project")).toEqual([]);
+    expect(Object.keys(projects(stack))).toEqual(["hello-delivery-drift"]);
     expect(all(stack, "aws_secretsmanager_secret")).toEqual([]);
+  });
+});
+
+describe("what people are told of runs", () => {
+  const notifications = (changes: Partial<Settings["notifications"]> = {}) => ({
+    notifications: { emails: [], subscribers: {}, commitStatus: true, pages: true, drift: true, ...changes },
+  });
+  const told = (stack: Awaited<ReturnType<typeof delivery>>) => {
+    const fn = all(stack, "aws_lambda_function").find((one) => one.function_name === "hello-delivery-report");
+    const { environment } = fn as { environment: { variables: { REPORT: string } } };
+    return JSON.parse(environment.variables.REPORT) as Record<string, unknown>;
+  };
+
+  test("is heard of by rules that a queue takes from, and from nobody else", async () => {
+    const stack = await delivery(notifications());
+    const rules = all(stack, "aws_cloudwatch_event_rule").filter(({ event_pattern }) => event_pattern);
+    expect(rules.map(({ name }) => name).sort()).toEqual(
+      ["approvals", "drift", "runs"].map((rule) => `hello-delivery-report-${rule}`),
+    );
+    const patterns = rules.map(({ event_pattern }) => JSON.parse(event_pattern as string));
+    for (const { source, detail } of patterns)
+      if (source[0] === "aws.codepipeline") expect(detail.pipeline).toEqual(["hello-main"]);
+    const queue = all(stack, "aws_sqs_queue").find(({ policy }) => policy)!;
+    const [statement, ...others] = statements(queue) as {
+      Principal: object;
+      Action: string;
+      Condition: { ArnEquals: { "aws:SourceArn": string[] } };
+    }[];
+    expect(others).toEqual([]);
+    expect(statement).toMatchObject({
+      Principal: { Service: "events.amazonaws.com" },
+      Action: "sqs:SendMessage",
+    });
+    expect(statement!.Condition.ArnEquals["aws:SourceArn"]).toHaveLength(rules.length);
+  });
+
+  test("is tried five times, is in nobody else's hands meanwhile, and is heard of where it could not be told", async () => {
+    const stack = await delivery(notifications());
+    const [mapping] = all(stack, "aws_lambda_event_source_mapping");
+    expect(mapping).toMatchObject({ function_response_types: ["ReportBatchItemFailures"] });
+    const queues = all(stack, "aws_sqs_queue");
+    const queue = queues.find(({ name }) => name === "hello-delivery-report-events")!;
+    expect(JSON.parse(queue.redrive_policy as string)).toMatchObject({ maxReceiveCount: 5 });
+    const fn = all(stack, "aws_lambda_function").find((one) => one.function_name === "hello-delivery-report");
+    expect(queue.visibility_timeout_seconds).toBeGreaterThanOrEqual(6 * Number(fn!.timeout));
+    const alarm = all(stack, "aws_cloudwatch_metric_alarm").find((one) =>
+      String(one.alarm_name).endsWith("report-lost"),
+    );
+    expect(alarm).toMatchObject({ threshold: 0, alarm_actions: [expect.stringContaining("aws_sns_topic")] });
+  });
+
+  test("comes to those who chose, and alarms to those of them who hear of failures", async () => {
+    const stack = await delivery(
+      notifications({
+        emails: ["all@example.com"],
+        subscribers: {
+          "failures@example.com": { events: ["failure"], pipelines: ["main"] },
+          "approvals@example.com": { events: ["approval"] },
+        },
+      }),
+    );
+    const filters = Object.fromEntries(
+      all(stack, "aws_sns_topic_subscription").map(({ endpoint, filter_policy: filter }) => [
+        endpoint,
+        filter && JSON.parse(filter as string),
+      ]),
+    );
+    expect(filters).toEqual({
+      "all@example.com": undefined,
+      "failures@example.com": { kind: ["failure", { exists: false }], pipeline: ["main", { exists: false }] },
+      "approvals@example.com": { kind: ["approval"] },
+    });
+  });
+
+  test("is by commit statuses only where there is a token", async () => {
+    expect(told(await delivery(notifications()))).toMatchObject({
+      statuses: true,
+      tokenSecret: expect.stringContaining("secret.github-token.name"),
+    });
+    const without = told(
+      await delivery({
+        ...notifications(),
+        source: { provider: "connection", repository: "acme/hello", host: "GitHub" },
+      }),
+    );
+    expect(without).toMatchObject({ statuses: false });
+    expect(without).not.toHaveProperty("tokenSecret");
+    expect(told(await delivery(notifications({ commitStatus: false })))).toMatchObject({ statuses: false });
+  });
+
+  test("is by a chat where one is set, whose webhook's address is in a secret", async () => {
+    const stack = await delivery(notifications({ chat: { events: ["failure"] } }));
+    expect(told(stack).chat).toEqual({
+      secret: expect.stringContaining("secret.chat-webhook.name"),
+      events: ["failure"],
+    });
+    expect(all(stack, "aws_secretsmanager_secret").map(({ name }) => name)).toContain("hello/chat-webhook");
+    expect(told(await delivery(notifications()))).not.toHaveProperty("chat");
+  });
+
+  test("is by pages that a signed link opens, or by none", async () => {
+    const stack = await delivery(notifications());
+    expect(told(stack)).toHaveProperty("pages");
+    expect(all(stack, "aws_kms_key")).toContainEqual(
+      expect.objectContaining({ customer_master_key_spec: "HMAC_256", key_usage: "GENERATE_VERIFY_MAC" }),
+    );
+    const without = await delivery(notifications({ pages: false }));
+    expect(told(without)).not.toHaveProperty("pages");
+    expect([all(without, "aws_apigatewayv2_api"), all(without, "aws_kms_key")]).toMatchObject([[], [{}]]);
+  });
+
+  test("fits into a function's variables, which take 4 KB, with thirty pipelines", async () => {
+    const { main: pipeline } = (await exampleSettings()).pipelines;
+    const names = Array.from({ length: 30 }, (_, index) => `pipelinenumber${index}`);
+    const stack = await delivery({
+      ...notifications(),
+      pipelines: Object.fromEntries(names.map((name) => [name, { ...pipeline!, name }])),
+    });
+    const fn = all(stack, "aws_lambda_function").find((one) => one.function_name === "hello-delivery-report");
+    const { variables } = fn!.environment as { variables: Record<string, string> };
+    expect(Object.entries(variables).flat().join("").length).toBeLessThan(4096);
   });
 });

@@ -3,14 +3,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "cdktf";
 import type { Settings } from "../../settings";
+import { DELIVERY_STACK } from "../../shared/names";
 import { createStacks, type StacksProps } from "../../stacks";
+import { DeliveryStack } from "../../stacks/delivery";
 import { PipelineStack } from "../../stacks/pipeline";
 import type { SynthesizedStack } from "./synthesized";
 
 /** Folder with an archive for each function of the settings; its content plays no part in a synth. */
 export function functionBundles(settings: Settings): string {
   const folder = mkdtempSync(join(tmpdir(), "slipway-functions-"));
-  for (const name of [...Object.keys(settings.functions), "delivery-cleanup", "release-check"])
+  for (const name of [
+    ...Object.keys(settings.functions),
+    "delivery-cleanup",
+    "delivery-pages",
+    "delivery-report",
+    "release-check",
+  ])
     writeFileSync(join(folder, `${name}.zip`), "an archive");
   return folder;
 }
@@ -29,6 +37,12 @@ export function synthesize(
       ),
     ),
   );
+}
+
+/** What all pipelines of the settings share, in a third of the time that all stacks take. */
+export function synthesizeDelivery(settings: Settings): SynthesizedStack {
+  const deployment = { settings, functionBundles: functionBundles(settings), local: false };
+  return synthesizeApp((app) => new DeliveryStack(app, deployment))[DELIVERY_STACK]!;
 }
 
 /** One pipeline of the settings, in a third of the time that all stacks take. */

@@ -1,64 +1,108 @@
 import { parseArgs } from "node:util";
 import { PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { tokenSecret } from "../../shared/github-token";
-import { tokenSecretName } from "../../shared/names";
+import { chatSecretName, tokenSecretName } from "../../shared/names";
 import { checkCaller } from "../caller";
 import { runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
 import { checkToken } from "./github";
 
-/** `npm run connect [-- --no-check]`: puts the GitHub token where the pipelines read it. It is never printed. */
+/**
+ * `npm run connect [-- --no-check]`: puts what the pipelines must know and no file may hold where they read it: the GitHub
+ * token, and the address of the chat's webhook. Neither is ever printed.
+ */
 runCommand(async () => {
   const { values } = parseArgs({ options: { "no-check": { type: "boolean", default: false } } });
   const settings = await projectSettings();
-  const { source } = settings;
-  if (source.provider === "codecommit") {
+  const { source, notifications } = settings;
+  const wantsToken = source.provider === "github-token";
+  if (source.provider === "codecommit")
     console.log("CodeCommit needs no token: the pipeline's role may read the repository.");
-    return 0;
-  }
-  if (source.provider === "connection") {
+  if (source.provider === "connection")
     console.log(
       `A connection needs no token. Deploy the pipelines, then finish its handshake once, in the console of ${settings.account}:
   https://${settings.region}.console.aws.amazon.com/codesuite/settings/connections
 There, choose the pending connection, and Update pending connection.`,
     );
-    return 0;
-  }
-  await checkCaller(settings);
-  // A file's last line break, and what a paste brings along, are no part of it.
-  const token = (process.env.GITHUB_TOKEN || (await askToken())).trim();
-  // GitHub knows nothing of a rehearsal.
-  const rehearsal = process.env.AWS_ENDPOINT_URL !== undefined;
-  await checkToken(token, source.repository, { ask: !values["no-check"] && !rehearsal });
+  if (!wantsToken && !notifications.chat) return 0;
 
-  const SecretId = tokenSecretName(settings);
-  const secrets = new SecretsManagerClient({ region: settings.region });
-  await secrets
-    .send(new PutSecretValueCommand({ SecretId, SecretString: tokenSecret(token) }))
-    .catch((error: Error) => {
-      if (error.name === "ResourceNotFoundException") {
-        throw new UserError(
-          `The secret ${SecretId} is not there yet. Deploy it first: npx cdktf deploy delivery`,
-        );
-      }
-      // A service may quote what it does not take.
-      const message = error.message.replaceAll(token, "(the token)");
-      throw new UserError(`The token could not be put into ${SecretId}: ${error.name}: ${message}`);
-    });
-  console.log(`The token is in ${SecretId}. Now deploy what uses it: npx cdktf deploy delivery 'pipeline-*'`);
+  await checkCaller(settings);
+  const { GITHUB_TOKEN, CHAT_WEBHOOK_URL } = process.env;
+  // Who gives one by its variable is asked for no other.
+  const asks = !GITHUB_TOKEN && !CHAT_WEBHOOK_URL;
+  const secrets: { name: string; content: string; hidden: string; said: string }[] = [];
+  if (wantsToken && (asks || GITHUB_TOKEN)) {
+    const token = await given(
+      GITHUB_TOKEN,
+      "GITHUB_TOKEN",
+      "GitHub token (scopes repo and admin:repo_hook):",
+    );
+    // GitHub knows nothing of a rehearsal.
+    const rehearsal = process.env.AWS_ENDPOINT_URL !== undefined;
+    await checkToken(token, source.repository, { ask: !values["no-check"] && !rehearsal });
+    const name = tokenSecretName(settings);
+    const said = `The token is in ${name}. Now deploy what uses it: npx cdktf deploy delivery 'pipeline-*'`;
+    secrets.push({ name, content: tokenSecret(token), hidden: token, said });
+  }
+  if (notifications.chat && (asks || CHAT_WEBHOOK_URL)) {
+    const address = await given(
+      CHAT_WEBHOOK_URL,
+      "CHAT_WEBHOOK_URL",
+      "Address of the chat's incoming webhook:",
+    );
+    checkWebhook(address);
+    const name = chatSecretName(settings);
+    const said = `The address of the chat's webhook is in ${name}, and used from now on.`;
+    secrets.push({ name, content: address, hidden: address, said });
+  }
+  const client = new SecretsManagerClient({ region: settings.region });
+  for (const { said, ...secret } of secrets) {
+    await put(client, secret);
+    console.log(said);
+  }
   return 0;
 });
 
-async function askToken(): Promise<string> {
+/** @throws UserError that does not show it: whoever has the address may write to the chat */
+function checkWebhook(address: string): void {
+  const isLocal = address.startsWith(`${process.env.AWS_ENDPOINT_URL}/`);
+  if (isLocal || (URL.canParse(address) && new URL(address).protocol === "https:")) return;
+  throw new UserError(
+    `The address of the chat's webhook (${address.length} characters) is none that begins with https://. Copy it as the chat shows it, for example https://hooks.slack.com/services/…`,
+  );
+}
+
+async function put(
+  client: SecretsManagerClient,
+  { name, content, hidden }: { readonly name: string; readonly content: string; readonly hidden: string },
+): Promise<void> {
+  await client
+    .send(new PutSecretValueCommand({ SecretId: name, SecretString: content }))
+    .catch((error: Error) => {
+      if (error.name === "ResourceNotFoundException") {
+        throw new UserError(
+          `The secret ${name} is not there yet. Deploy it first: npx cdktf deploy delivery`,
+        );
+      }
+      // A service may quote what it does not take.
+      const message = error.message.replaceAll(hidden, "(hidden)");
+      throw new UserError(`Nothing could be put into ${name}: ${error.name}: ${message}`);
+    });
+}
+
+/** A secret from the environment, or else from whoever sits at the terminal. */
+async function given(value: string | undefined, variable: string, question: string): Promise<string> {
+  // A file's last line break, and what a paste brings along, are no part of it.
+  return (value || (await ask(variable, question))).trim();
+}
+
+async function ask(variable: string, message: string): Promise<string> {
   if (!process.stdin.isTTY) {
-    throw new UserError(
-      "There is no terminal to ask for the token: give it as the environment variable GITHUB_TOKEN.",
-    );
+    throw new UserError(`There is no terminal to ask at: give it as the environment variable ${variable}.`);
   }
   const { password } = await import("@inquirer/prompts");
-  const message = "GitHub token (scopes repo and admin:repo_hook):";
   return password({ message, mask: "*" }).catch((error: Error) => {
     if (error.name !== "ExitPromptError") throw error;
-    throw new UserError("Stopped: no token was put anywhere.");
+    throw new UserError("Stopped: it was put nowhere.");
   });
 }
