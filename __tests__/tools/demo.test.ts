@@ -51,6 +51,7 @@ test("the demo's commands reach Local AWS and nothing of the caller's", () => {
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_REGION: "eu-west-1",
     GITHUB_TOKEN: "ghp_demo",
+    CHAT_WEBHOOK_URL: "http://127.0.0.1:1/local-aws/chat",
     NO_COLOR: "1",
   });
 });

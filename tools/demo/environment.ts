@@ -29,6 +29,8 @@ export function demoEnvironment(
     AWS_SECRET_ACCESS_KEY: "local",
     AWS_REGION: region,
     GITHUB_TOKEN: githubToken,
+    // Where it keeps what would be posted.
+    CHAT_WEBHOOK_URL: `${endpoint}/local-aws/chat`,
     NO_COLOR: "1",
     FORCE_COLOR: undefined,
   };

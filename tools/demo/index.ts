@@ -1,17 +1,17 @@
-import { once } from "node:events";
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { Listr, type ListrTask, PRESET_TIMER } from "listr2";
+import { Listr, type ListrTask } from "listr2";
 import type { Settings } from "../../settings";
 import { inParallel } from "../../shared/parallel";
 import { run, tail } from "../cdktf";
 import { minuteMilliseconds } from "../local-aws";
 import { projectRoot, runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
-import { motoServer, providerMirror, terraform } from "../toolchain";
+import { terraform } from "../toolchain";
 import { readOutputs, type StackSummary, summarize, table } from "./summary";
-import { SIDE_BY_SIDE, World, type Wrapper } from "./world";
+import { Interruption, listrOptions, lookAround } from "./terminal";
+import { findTools, foundationTasks, SIDE_BY_SIDE, World, type Wrapper } from "./world";
 
 /** The example settings, deployed to Local AWS in a folder of their own. */
 class Demo {
@@ -28,16 +28,17 @@ class Demo {
 
   tasks(destroy: boolean): ListrTask[] {
     return [
-      { title: "Terraform and the emulator", task: (_, task) => this.findTools(task) },
+      { title: "Terraform and the emulator", task: async (_, task) => void (await findTools(task)) },
       { title: "Local AWS", task: (_, task) => this.startAws(task) },
-      { title: "bootstrap", task: (_, task) => this.deployer.npm("bootstrap", [], task) },
-      { title: "access-*, delivery", task: (_, task) => this.deploy(["access-*", "delivery"], task) },
-      { title: "connect", task: (_, task) => this.deployer.npm("connect", [], task) },
+      ...foundationTasks(() => this.deployer),
       {
         // `delivery` once more: what needs the token is made now.
         title: "delivery, pipeline-*, environments",
         task: (_, task) =>
-          this.deploy(["delivery", "pipeline-*", ...Object.keys(this.settings.environments)], task),
+          this.deployer.cdktf(
+            ["deploy", "delivery", "pipeline-*", ...Object.keys(this.settings.environments)],
+            task,
+          ),
       },
       { title: "Plans again: every one must be empty", task: (_, task) => this.planAll(task) },
       ...(destroy
@@ -66,12 +67,6 @@ class Demo {
 
   async stop(): Promise<void> {
     await this.world?.stop();
-  }
-
-  private async findTools(task: Wrapper): Promise<void> {
-    const { product, version, from } = await terraform();
-    await motoServer();
-    task.title += `: ${product} ${version} (${from}), provider from ${providerMirror() ? "a mirror" : "its registry"}`;
   }
 
   private async startAws(task: Wrapper): Promise<void> {
@@ -109,10 +104,6 @@ class Demo {
   /** It has started when anything is deployed. */
   private get deployer(): World {
     return this.world!;
-  }
-
-  private deploy(stacks: string[], task: Wrapper): Promise<void> {
-    return this.deployer.cdktf(["deploy", ...stacks], task);
   }
 
   private async planAll(task: Wrapper): Promise<void> {
@@ -154,36 +145,19 @@ runCommand(async () => {
     options: { destroy: { type: "boolean", default: false }, minute: { type: "string", default: "5" } },
   });
   const demo = new Demo(minuteMilliseconds(values.minute));
-  let stopped = false;
-  const interrupted = once(process, "SIGINT").then(() => {
-    stopped = true;
-  });
-  process.once("SIGTERM", () => process.emit("SIGINT"));
-  // Once more changes nothing: it stops already.
-  process.on("SIGINT", () => {});
+  const interruption = new Interruption();
   try {
-    const tasks = new Listr(demo.tasks(values.destroy), {
-      // Ctrl-C is ours: it stops Local AWS too.
-      registerSignalListeners: false,
-      rendererOptions: { timer: PRESET_TIMER },
-      fallbackRendererOptions: { timer: PRESET_TIMER },
+    const tasks = new Listr(demo.tasks(values.destroy), listrOptions());
+    await interruption.orDone(tasks.run()).catch((error: Error) => {
+      throw new UserError(error.message);
     });
-    await Promise.race([
-      tasks.run().catch((error: Error) => {
-        throw stopped ? new UserError("Stopped.") : new UserError(error.message);
-      }),
-      interrupted.then(() => {
-        throw new UserError("Stopped.");
-      }),
-    ]);
     console.log(`\n${table(demo.stacks)}\n`);
     if (values.destroy) return 0;
     console.log(`Local AWS runs until Ctrl-C, and forgets everything then. A minute of a release takes ${values.minute} s there. To look around, in another terminal:
 
-  export AWS_ENDPOINT_URL=${demo.endpoint}
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=${demo.region}
+${lookAround(demo.endpoint, demo.region)}
   aws codepipeline list-pipelines`);
-    await interrupted;
+    await interruption.done;
     return 0;
   } finally {
     await demo.stop();

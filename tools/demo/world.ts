@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import type { DefaultRenderer, ListrTaskWrapper, SimpleRenderer } from "listr2";
+import type { DefaultRenderer, ListrTask, ListrTaskWrapper, SimpleRenderer } from "listr2";
 import type { Settings } from "../../settings";
 import { cdktf, type RunOptions, run, tail } from "../cdktf";
 import { type LocalAws, type LocalAwsProps, startLocalAws } from "../local-aws";
 import { UserError } from "../project";
-import { motoServer } from "../toolchain";
+import { motoServer, providerMirror, terraform } from "../toolchain";
 import { demoEnvironment } from "./environment";
 
 /** Made up, of a token's form: nobody at GitHub is asked about it. */
@@ -19,13 +19,18 @@ const LINE = 120;
 
 export type Wrapper = ListrTaskWrapper<object, typeof DefaultRenderer, typeof SimpleRenderer>;
 
-export interface WorldProps
-  extends Pick<LocalAwsProps, "enforceIam" | "faults" | "log" | "minuteMilliseconds">,
-    Pick<RunOptions, "signal"> {
+/** What is deployed from. */
+export interface Place {
   /** The project whose code deploys. */
   readonly project: string;
   /** Where the commands run: with terraform.tfvars and cdktf.json. */
   readonly folder: string;
+}
+
+export interface WorldProps
+  extends Pick<LocalAwsProps, "enforceIam" | "faults" | "log" | "minuteMilliseconds" | "reuse">,
+    Pick<RunOptions, "signal">,
+    Place {
   /** File that gets all that the commands print. */
   readonly logFile: string;
   readonly settings: Settings;
@@ -34,8 +39,12 @@ export interface WorldProps
 /** A Local AWS, and the commands that deploy there as users deploy to AWS. */
 export class World {
   private aws?: LocalAws;
+  /** Another one, from which it is deployed from then on. */
+  place: Place;
 
-  constructor(private readonly props: WorldProps) {}
+  constructor(private readonly props: WorldProps) {
+    this.place = props;
+  }
 
   /** "" before it has started. */
   get endpoint(): string {
@@ -43,13 +52,14 @@ export class World {
   }
 
   async start(): Promise<void> {
-    const { settings, minuteMilliseconds, enforceIam, faults, log } = this.props;
+    const { settings, minuteMilliseconds, enforceIam, faults, reuse, log } = this.props;
     this.aws = await startLocalAws({
       account: settings.account,
       motoServer: await motoServer(),
       minuteMilliseconds,
       enforceIam,
       faults,
+      reuse,
       log,
     });
   }
@@ -60,8 +70,8 @@ export class World {
 
   /** Runs `npm run SCRIPT`. @throws UserError with the end of what it printed */
   async npm(script: string, args: readonly string[], task: Wrapper): Promise<void> {
-    const { project, logFile } = this.props;
-    const command = [join(project, "tools/run.mjs"), `tools/${script}/index.ts`, ...args];
+    const { logFile } = this.props;
+    const command = [join(this.place.project, "tools/run.mjs"), `tools/${script}/index.ts`, ...args];
     const { exitCode, output } = await run(process.execPath, command, this.options(task));
     if (exitCode !== 0) throw new UserError(`${tail(output)}\nAll of it: ${logFile}`);
   }
@@ -73,7 +83,7 @@ export class World {
 
   /** For commands of one's own. */
   options(task?: Wrapper): RunOptions {
-    const { folder, logFile, settings, signal } = this.props;
+    const { logFile, settings, signal } = this.props;
     const env = demoEnvironment(process.env, {
       endpoint: this.endpoint,
       region: settings.region,
@@ -83,6 +93,34 @@ export class World {
       // Where nothing can be overwritten, each line would stay: the log has them.
       if (task && process.stdout.isTTY) task.output = stripVTControlCharacters(line).slice(0, LINE);
     };
-    return { cwd: folder, env, logFile, onLine, signal };
+    return { cwd: this.place.folder, env, logFile, onLine, signal };
   }
 }
+
+/**
+ * Finds what deploying needs, before anything is deployed.
+ *
+ * @returns the folder that the provider comes from; undefined where it comes from its registry
+ * @throws UserError where something cannot be had
+ */
+export async function findTools(task: Wrapper): Promise<string | undefined> {
+  const { product, version, from } = await terraform();
+  await motoServer();
+  const mirror = providerMirror();
+  task.title += `: ${product} ${version} (${from}), provider from ${mirror ? "a mirror" : "its registry"}`;
+  return mirror;
+}
+
+/**
+ * Deploys what everything else stands on, with a made-up token.
+ *
+ * @param world asked when it has started
+ */
+export const foundationTasks = (world: () => World): ListrTask[] => [
+  { title: "bootstrap", task: (_, task) => world().npm("bootstrap", [], task) },
+  {
+    title: "access-*, delivery",
+    task: (_, task) => world().cdktf(["deploy", "access-*", "delivery"], task),
+  },
+  { title: "connect", task: (_, task) => world().npm("connect", [], task) },
+];

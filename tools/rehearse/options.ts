@@ -21,12 +21,16 @@ export interface Options {
   readonly faults: FaultSettings;
   /** Whether Local AWS stays for looking around. */
   readonly keep: boolean;
+  /** Whether each change of the working tree is rehearsed, until Ctrl-C. */
+  readonly watch: boolean;
+  /** Whether the mails' texts are told, too. */
+  readonly mails: boolean;
   /** How long a minute of a release takes. */
   readonly minuteMilliseconds: number;
 }
 
 const USAGE =
-  "npm run rehearse -- [--pipeline NAME] [--settings FILE] [--from-commit REV] [--until STAGE] [--approve | --reject] [--json FILE|-] [--fault FAULT]… [--minute SECONDS] [--keep]";
+  "npm run rehearse -- [--pipeline NAME] [--settings FILE] [--from-commit REV] [--until STAGE] [--approve | --reject] [--json FILE|-] [--fault FAULT]… [--minute SECONDS] [--mails] [--keep | --watch]";
 
 /** @throws UserError where they are not understood */
 export function readOptions(args: readonly string[]): Options {
@@ -34,6 +38,10 @@ export function readOptions(args: readonly string[]): Options {
   if (approve && reject)
     throw new UserError(
       "--approve and --reject were both given: every approval is answered the same. Give one.",
+    );
+  if (given.watch && given["from-commit"] !== undefined)
+    throw new UserError(
+      "--watch and --from-commit were both given: a commit does not change. Give one, or neither.",
     );
   return {
     pipeline: given.pipeline,
@@ -44,6 +52,8 @@ export function readOptions(args: readonly string[]): Options {
     json: given.json,
     faults: readFaults(fault),
     keep: given.keep,
+    watch: given.watch,
+    mails: given.mails,
     minuteMilliseconds: minuteMilliseconds(minute),
   };
 }
@@ -63,6 +73,8 @@ function parse(args: readonly string[]) {
         fault: { type: "string", multiple: true, default: [] },
         minute: { type: "string", default: "1" },
         keep: { type: "boolean", default: false },
+        watch: { type: "boolean", default: false },
+        mails: { type: "boolean", default: false },
       },
     }).values;
   } catch (error) {

@@ -1,10 +1,13 @@
 import type { Settings } from "../../settings";
 import { visible } from "../../shared/visible";
+import type { Mail } from "../local-aws";
 import type { ActionRun, Execution, Snapshot } from "./execution";
 
 /** What a program reads of a rehearsal. */
 export interface RehearsalRecord {
   readonly version: 1;
+  /** Which one it is of those that `--watch` makes, from 1. */
+  readonly run?: number;
   readonly pipeline: string;
   readonly commit: string;
   readonly succeeded: boolean;
@@ -14,10 +17,14 @@ export interface RehearsalRecord {
   readonly started: string;
   /** Of deploying, too. */
   readonly seconds: number;
+  /** Why the pipeline was not started. */
+  readonly problem?: string;
   /** In their order: the first one, and what went on in its place because the pipeline had changed. */
   readonly executions: readonly ExecutionRecord[];
   /** Addresses by environment, and there by service or function. */
   readonly deployed: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What was sent meanwhile, in its order. */
+  readonly mails: readonly Pick<Mail, "to" | "subject" | "text" | "when">[];
 }
 
 export interface ExecutionRecord {
@@ -41,15 +48,21 @@ export interface ActionRecord {
   readonly seconds?: number;
   /** Why it failed, or what the person who decided said. */
   readonly summary?: string;
+  /** The run that it is from, where it was not run again. */
+  readonly reusedFrom?: number;
   /** The end of the log of one that failed. */
   readonly log?: readonly string[];
 }
 
-/** @param logs the ends of logs, by stage and action */
+/**
+ * @param logs the ends of logs, by stage and action
+ * @param reused the runs that builds are from which were not run again, by the builds' ids
+ */
 export function recordExecution(
   execution: Pick<Execution, "id" | "stages">,
   { status, summary, stages, actions }: Snapshot,
   logs: ReadonlyMap<string, readonly string[]>,
+  reused: ReadonlyMap<string, number> = new Map(),
 ): ExecutionRecord {
   return {
     id: execution.id,
@@ -60,7 +73,9 @@ export function recordExecution(
       status: stages[stage.name] ?? "NotStarted",
       actions: stage.actions.map(({ name }) => {
         const run = actions.find((one) => one.stage === stage.name && one.name === name);
-        return recordAction(name, run, logs.get(`${stage.name}/${name}`));
+        const record = recordAction(name, run, logs.get(`${stage.name}/${name}`));
+        const reusedFrom = reused.get(run?.build ?? "");
+        return reusedFrom === undefined ? record : { ...record, reusedFrom };
       }),
     })),
   };
@@ -98,10 +113,15 @@ export function addressesIn(state: string): Record<string, string> {
   );
 }
 
-/** What people read at the end. */
+/**
+ * What people read at the end.
+ *
+ * @param withMails whether the mails' texts are told, and not only their subjects
+ */
 export function reportText(
   record: RehearsalRecord,
   { environments }: Pick<Settings, "environments">,
+  withMails = false,
 ): string {
   const rows = record.executions.flatMap((execution, index) => [
     ...(index > 0
@@ -124,9 +144,22 @@ export function reportText(
     `${name} (${environments[name]?.account})`,
     ...Object.entries(addresses).map(([thing, address]) => `  ${thing}: ${visible(address)}`),
   ]);
-  return [...lines, ...(deployed.length ? ["", "Deployed:", ...deployed] : []), "", verdict(record)].join(
-    "\n",
-  );
+  const mails = record.mails.flatMap(({ to, subject, text }) => [
+    `  to ${visible(to)}: ${visible(subject)}`,
+    ...(withMails
+      ? text
+          .trimEnd()
+          .split("\n")
+          .map((line) => `    ${visible(line)}`.trimEnd())
+      : []),
+  ]);
+  return [
+    ...lines,
+    ...(deployed.length ? ["", "Deployed:", ...deployed] : []),
+    ...(mails.length ? ["", "Mails:", ...mails] : []),
+    "",
+    verdict(record),
+  ].join("\n");
 }
 
 function rowsOf({ name, status, actions }: StageRecord): string[][] {
@@ -134,7 +167,9 @@ function rowsOf({ name, status, actions }: StageRecord): string[][] {
   return actions.map((action, index) => {
     const tries = action.tries > 1 ? ` (${action.tries} tries)` : "";
     const seconds = action.seconds === undefined ? "" : duration(action.seconds);
-    return [index ? "" : name, action.name, `${WORDS[action.status] ?? action.status}${tries}`, seconds];
+    const from = action.reusedFrom === undefined ? "" : `, as in run ${action.reusedFrom}`;
+    const status = `${WORDS[action.status] ?? action.status}${tries}${from}`;
+    return [index ? "" : name, action.name, status, seconds];
   });
 }
 

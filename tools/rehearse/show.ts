@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { Listr, type ListrTask } from "listr2";
 import { PLAN_ARTIFACT, planName } from "../../shared/names";
 import { shortened, visible } from "../../shared/visible";
@@ -21,7 +22,10 @@ const LOOK_MILLISECONDS = 300;
 const LOG_MILLISECONDS = 1000;
 
 /** What of the options says how an execution goes. */
-export type Course = Pick<Options, "decision" | "until">;
+export interface Course extends Pick<Options, "decision" | "until"> {
+  /** The runs that builds are from which were not run again, by the builds' ids. @default - all ran */
+  readonly reused?: ReadonlyMap<string, number>;
+}
 
 export interface Screen {
   readonly isTerminal: boolean;
@@ -125,6 +129,8 @@ export class Show {
         const lines = await log.end(run);
         if (!run) return task.skip(`${name}: not begun`);
         if (run.tries > 1) task.title = `${name} (try ${run.tries})`;
+        const from = this.course.reused?.get(run.build ?? "");
+        if (from !== undefined) task.title = `${name} (reused: same inputs as in run ${from})`;
         if (run.status === "Succeeded") return;
         if (lines.length) this.logs.set(`${stage.name}/${name}`, lines);
         throw new Error(`${task.title}: ${visible(run.summary ?? run.status)}`);
@@ -244,8 +250,5 @@ export const nobodyToAsk = (approvals: string) =>
 const isRoutine = (line: string) =>
   /^\[Container\] \S+ \S+ (?!Running command|Command did not exit|Phase context status code: \S)/.test(line);
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what colours a terminal begins with one.
-const COLOURS = /\u001b\[[0-9;]*m/g;
-
 /** Without colours, and with tabs as blanks. */
-const plain = (text: string) => text.replace(COLOURS, "").replaceAll("\t", "  ").replace(/\r$/, "");
+const plain = (text: string) => stripVTControlCharacters(text).replaceAll("\t", "  ").replace(/\r$/, "");

@@ -8,6 +8,8 @@ export interface Tree {
   readonly folder: string;
   /** The commit; of changes that are not committed, the tree's own id, which is the same for the same content. */
   readonly commit: string;
+  /** The tree's own id, whatever commit it is of. */
+  readonly content: string;
   readonly message: string;
   readonly author: string;
 }
@@ -73,10 +75,10 @@ export async function takeTree({ project, revision, folder }: TreeProps): Promis
     await git("checkout-index", "--all", "--force", `--prefix=${folder}/`);
     if (commit && (await git("rev-parse", `${commit}^{tree}`)) === tree) {
       const [message = "", author = ""] = (await git("log", "-1", "--format=%s%n%an", commit)).split("\n");
-      return { folder, commit, message, author };
+      return { folder, commit, content: tree, message, author };
     }
     const since = commit ? `, with changes since ${commit.slice(0, 12)}` : ", of which nothing is committed";
-    return { folder, commit: tree, message: `The working tree${since}`, author: "" };
+    return { folder, commit: tree, content: tree, message: `The working tree${since}`, author: "" };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

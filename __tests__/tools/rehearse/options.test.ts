@@ -1,12 +1,18 @@
 import { readOptions } from "../../../tools/rehearse/options";
 
 test("nothing said is a whole rehearsal of the working tree, a second for a minute", () => {
-  expect(readOptions([])).toEqual({ faults: {}, keep: false, minuteMilliseconds: 1000 });
+  expect(readOptions([])).toEqual({
+    faults: {},
+    keep: false,
+    watch: false,
+    mails: false,
+    minuteMilliseconds: 1000,
+  });
 });
 
 test("all that can be said is understood", () => {
   const said =
-    "--pipeline web --settings a.tfvars --from-commit v1 --until Build --reject --json - --fault kill=lint --fault duplicate-events --minute 0.5 --keep";
+    "--pipeline web --settings a.tfvars --from-commit v1 --until Build --reject --json - --fault kill=lint --fault duplicate-events --minute 0.5 --keep --mails";
   expect(readOptions(said.split(" "))).toEqual({
     pipeline: "web",
     settings: "a.tfvars",
@@ -16,11 +22,18 @@ test("all that can be said is understood", () => {
     json: "-",
     faults: { kill: "lint", duplicateEvents: true },
     keep: true,
+    watch: false,
+    mails: true,
     minuteMilliseconds: 500,
   });
 });
 
+test("a watch follows the working tree", () => {
+  expect(readOptions(["--watch"])).toMatchObject({ watch: true, fromCommit: undefined });
+});
+
 test.each([
+  ["a watch of a commit", ["--watch", "--from-commit", "v1"], /--watch and --from-commit/],
   ["both answers", ["--approve", "--reject"], /--approve and --reject were both given/],
   ["a fault that it does not know", ["--fault", "fire"], /--fault fire.*kill=ACTION/],
   ["a fault without an action", ["--fault", "kill="], /--fault kill=/],

@@ -33,6 +33,7 @@ const record: RehearsalRecord = {
   seconds: 130,
   executions: [execution],
   deployed: { dev: { "service web": "http://web" } },
+  mails: [],
 };
 const environments = { dev: { account: "222222222222" } } as never;
 
@@ -51,6 +52,21 @@ test("tells each action's status and time, what is deployed, and why it failed, 
     "",
     "The rehearsal of hello-main did not succeed, in 2 min 10 s. The execution ended as Failed: lint: Build terminated\\u001b[2J",
   ]);
+});
+
+test("tells of what was not run again, and of when it was", () => {
+  const stages = [
+    { name: "Install", status: "Succeeded", actions: [action("install", { seconds: 1, reusedFrom: 2 })] },
+  ];
+  const text = reportText({ ...record, executions: [{ ...execution, stages }] }, { environments });
+  expect(text).toMatch(/^Install {2}install {2}succeeded, as in run 2 +1 s$/m);
+});
+
+test("tells the mails' subjects, and their texts where they are asked for, on lines that stay lines", () => {
+  const mail = { to: "a@example.com", subject: "Approve\u001b[2J", text: "one\ntwo\u202e", when: "" };
+  const told = { ...record, mails: [mail] };
+  expect(reportText(told, { environments })).toContain("\nMails:\n  to a@example.com: Approve\\u001b[2J\n\n");
+  expect(reportText(told, { environments }, true)).toContain("[2J\n    one\n    two\\u202e\n");
 });
 
 test("tells where the pipeline went on as it had become", () => {

@@ -26,7 +26,7 @@ async function rehearse(
   };
   const execution = await Execution.start(aws, "hello-main", "c0ffee");
   const { snapshot, logs, stopped } = await new Show(execution, course, screen, 5).run();
-  const record = recordExecution(execution, snapshot, logs);
+  const record = recordExecution(execution, snapshot, logs, course.reused);
   return { record, stopped, came: succeeded(record, course.until), said: printed.join("\n") };
 }
 
@@ -54,6 +54,14 @@ test("is through when all stages are, each action with its status", async () => 
         { name: "test", status: "Succeeded", tries: 1 },
       ],
     },
+  ]);
+});
+
+test("tells in the record which builds did not run again, and which run they are from", async () => {
+  const { record } = await rehearse([build], { reused: new Map([["lint:0", 2]]) });
+  expect(record.stages[1]?.actions.map(({ name, reusedFrom }) => [name, reusedFrom])).toEqual([
+    ["lint", 2],
+    ["test", undefined],
   ]);
 });
 
