@@ -105,7 +105,7 @@ describe("drifted", () => {
 
 describe("fails", () => {
   test("with Terraform's words where it left no plan, without what looks like a credential", () => {
-    const failure = "Error: no valid credential AKIAIOSFODNN7EXAMPLE";
+    const failure = "Error: no valid credential AKIAIOSFODNN7EXAMPLE"; // slipway:not-a-secret of AWS's documentation
     expect(compare({ name: "dev", failure })).toEqual({
       is: "failed",
       reason: "Error: no valid credential (sensitive)",
