@@ -94,7 +94,7 @@ export class RunReports extends Construct {
     const { account, region } = settings;
     const common = { kmsMasterKeyId: key.arn, messageRetentionSeconds: 14 * DAY_SECONDS };
     const lost = new SqsQueue(this, "lost", { name: `${this.prefix}-lost`, ...common });
-    const name = `${this.prefix}-events`;
+    const { reportQueue: name } = deliveryNames(settings);
     const queue = new SqsQueue(this, "events", {
       name,
       ...common,

@@ -58,6 +58,8 @@ export const deliveryNames = ({ project, account, region }: BuildAccount) => ({
   topic: `${project}-notifications`,
   /** What is told of runs, and their pages. */
   reportBucket: `${project}-reports-${account}-${region}`,
+  /** What has happened to runs and is not told yet. */
+  reportQueue: `${project}-delivery-report-events`,
   driftProject: `${project}-delivery-drift`,
 });
 

@@ -55,4 +55,4 @@ export function listrOptions(logger?: ListrLogger): ListrOptions {
 
 /** What to export to use a Local AWS in another terminal. */
 export const lookAround = (endpoint: string, region: string) => `  export AWS_ENDPOINT_URL=${endpoint}
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=${region}`;
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=${region} AWS_DEFAULT_REGION=${region}`;

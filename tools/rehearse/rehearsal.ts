@@ -1,14 +1,17 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { CloudWatchLogsClient } from "@aws-sdk/client-cloudwatch-logs";
 import { CodeBuildClient } from "@aws-sdk/client-codebuild";
 import { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { ListrTask } from "listr2";
 import type { PipelineSettings, Settings } from "../../settings";
 import {
   DELIVERY_STACK,
+  deliveryNames,
   pipelineName,
   pipelineStackName,
   stacksUpdatedBy,
@@ -39,6 +42,10 @@ import { equip, type Tree, takeTree } from "./tree";
 
 /** A pipeline that goes on changing itself would go on for ever. */
 const MOST_EXECUTIONS = 3;
+
+/** How long is waited at most until all is told, and how often is looked, in milliseconds. */
+const TELLING_MILLISECONDS = 30_000;
+const LOOK_MILLISECONDS = 500;
 
 /** The action by which a pipeline brings itself up to date. */
 const UPDATE = "update";
@@ -74,7 +81,7 @@ export class Rehearsal {
   /** Of the last run, where it succeeded. */
   private cameThrough?: string;
   private world?: World;
-  private clients?: Clients & { readonly all: readonly { destroy(): void }[] };
+  private clients?: Clients & { readonly sqs: SQSClient; readonly all: readonly { destroy(): void }[] };
   private stacks!: Stacks;
   /** Sums of the stacks that are deployed, by name. */
   private readonly deployed = new Map<string, string>();
@@ -334,7 +341,8 @@ export class Rehearsal {
     const codebuild = new CodeBuildClient(config);
     const logs = new CloudWatchLogsClient(config);
     const s3 = new S3Client({ ...config, forcePathStyle: true });
-    this.clients = { codepipeline, codebuild, logs, s3, all: [codepipeline, codebuild, logs, s3] };
+    const sqs = new SQSClient(config);
+    this.clients = { codepipeline, codebuild, logs, s3, sqs, all: [codepipeline, codebuild, logs, s3, sqs] };
     task.title += ` at ${this.world.endpoint}`;
   }
 
@@ -410,8 +418,29 @@ export class Rehearsal {
     return found;
   }
 
-  /** What was sent since this run began. */
+  /** Waits until what reports on runs has nothing left to tell; not for ever, as what cannot be told stays. */
+  private async allTold(): Promise<void> {
+    const { sqs } = this.clients!;
+    const { reportQueue: QueueName } = deliveryNames(this.subject.settings);
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName }));
+    const left = async () => {
+      const { Attributes = {} } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }),
+      );
+      return (
+        Number(Attributes.ApproximateNumberOfMessages) +
+        Number(Attributes.ApproximateNumberOfMessagesNotVisible)
+      );
+    };
+    const end = Date.now() + TELLING_MILLISECONDS;
+    // Twice: an event may be on its way to the queue.
+    for (let empty = 0; empty < 2 && Date.now() < end; await pause(LOOK_MILLISECONDS))
+      empty = (await left()) ? 0 : empty + 1;
+  }
+
+  /** What was sent since this run began, when all is told. */
   private async mails(): Promise<RehearsalRecord["mails"]> {
+    await this.allTold();
     const response = await fetch(`${this.deployer.endpoint}/local-aws/mail`);
     const all = (await response.json()) as Mail[];
     const since = this.started.toISOString();

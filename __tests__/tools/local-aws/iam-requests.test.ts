@@ -360,3 +360,15 @@ test.each<[Given]>([
   const { all } = await demandsOf(request(given), { account: OWN, region: "eu-west-1", directory });
   expect(all[0]?.values).toEqual({ "lambda:FunctionArn": `arn:aws:lambda:${AT}:function:web` });
 });
+
+test("of a signature, what it is made by is told", async () => {
+  const given = json("TrentService.GenerateMac", {
+    KeyId: KEY,
+    MacAlgorithm: "HMAC_SHA_256",
+    Message: "aGk=",
+  });
+  const { all } = await demandsOf(request(given), { account: OWN, region: "eu-west-1", directory });
+  expect(all).toEqual([
+    { action: "kms:GenerateMac", resource: KEY, values: { "kms:MacAlgorithm": "HMAC_SHA_256" } },
+  ]);
+});

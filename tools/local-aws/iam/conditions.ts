@@ -23,7 +23,7 @@ const KNOWN_KEYS = new RegExp(
     "aws:(principaltag|requesttag|resourcetag)/.*",
     "aws:(resourceaccount|securetransport|sourceaccount|sourcearn|sourceowner|tagkeys|viaawsservice)",
     "iam:(awsservicename|passedtoservice|permissionsboundary|policyarn|resourcetag/.*)",
-    "kms:(calleraccount|encryptioncontext:.*|encryptioncontextkeys|viaservice)",
+    "kms:(calleraccount|encryptioncontext:.*|encryptioncontextkeys|macalgorithm|viaservice)",
     "lambda:(functionarn|sourcefunctionarn)",
     "route53:changeresourcerecordsets(actions|normalizedrecordnames|recordtypes)",
     "s3:(delimiter|if-match|if-none-match|prefix|resourceaccount)",

@@ -89,20 +89,21 @@ async function named(
       ? await RESOURCES[prefix]!(operation, input, place)
       : undefined;
   const action = `${prefix}:${operation.replace(BATCH, "")}`;
-  const values =
-    prefix === "kms" ? encryptionContext(input) : prefix === "iam" ? await roleValues(input, place) : {};
+  const values = prefix === "kms" ? keyValues(input) : prefix === "iam" ? await roleValues(input, place) : {};
   // Of an empty list, AWS reads all.
   return (
     resources && (resources.length ? resources : ["*"]).map((resource) => ({ action, resource, values }))
   );
 }
 
-function encryptionContext({ EncryptionContext: given }: Fields): Record<string, string | string[]> {
-  const entries = Object.entries((given ?? {}) as Record<string, string>);
-  if (!entries.length) return {};
+/** What KMS's conditions ask for: the encryption context, and what a message is signed by. */
+function keyValues(input: Fields): Record<string, string | string[]> {
+  const entries = Object.entries((input.EncryptionContext ?? {}) as Record<string, string>);
+  const algorithm = text(input, "MacAlgorithm");
   return {
     ...Object.fromEntries(entries.map(([key, value]) => [`kms:EncryptionContext:${key}`, String(value)])),
-    "kms:EncryptionContextKeys": entries.map(([key]) => key),
+    ...(entries.length && { "kms:EncryptionContextKeys": entries.map(([key]) => key) }),
+    ...(algorithm && { "kms:MacAlgorithm": algorithm }),
   };
 }
 
