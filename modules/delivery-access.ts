@@ -263,6 +263,7 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
         "sns:GetTopicAttributes",
         "sns:ListSubscriptionsByTopic",
         "sns:ListTagsForResource",
+        "sns:SetSubscriptionAttributes",
         "sns:SetTopicAttributes",
         "sns:Subscribe",
         "sns:TagResource",
@@ -278,6 +279,8 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
       actions: [
         "secretsmanager:CreateSecret",
         "secretsmanager:DeleteSecret",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetResourcePolicy",
         "secretsmanager:TagResource",
         "secretsmanager:UntagResource",
         "secretsmanager:UpdateSecret",

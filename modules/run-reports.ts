@@ -81,7 +81,7 @@ export class RunReports extends Construct {
               "detail-type": ["CodeBuild Build State Change"],
               detail: {
                 "project-name": [deliveryNames(settings).driftProject],
-                "build-status": ["SUCCEEDED", "FAILED", "STOPPED"],
+                "build-status": ["SUCCEEDED", "FAILED", "FAULT", "STOPPED", "TIMED_OUT"],
               },
             }),
           ]

@@ -179,5 +179,22 @@ export interface Overview {
   readonly drifted: readonly string[];
 }
 
+/** What `npm run update` ends its own execution with, for another one goes on, on the pipeline as it is now. */
+export const goesOnIn = (execution: string): string =>
+  `The pipeline has changed: ${execution} goes on in its place`;
+
+/** Id of the execution that goes on in the place of one that has found its pipeline changed. */
+export const successorOf = ({ status, reason = "" }: Pick<RunReport, "status" | "reason">) =>
+  status === "stopped" ? SUCCESSOR.exec(reason)?.[1] : undefined;
+
+const SUCCESSOR = new RegExp(`^${goesOnIn(String.raw`(\S+)`)}$`);
+
+/** How a run came out for its users: a retry of Verify succeeds on the version before, too, once that was brought back. */
+export const verdictOf = ({ status, releases }: Pick<RunReport, "status" | "releases">): RunStatus =>
+  status === "succeeded" && releases.some(({ outcome }) => outcome === "brought-back") ? "failed" : status;
+
+/** What `npm run release -- ENVIRONMENT --back` says when all is back. */
+export const broughtBack = (environment: string): string => `${environment} is as it was before the release.`;
+
 /** Who hears of something chooses by these. */
 export type NewsKind = "success" | "failure" | "superseded" | "approval" | "drift";

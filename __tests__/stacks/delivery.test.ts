@@ -1,3 +1,4 @@
+import { StatusType } from "@aws-sdk/client-codebuild";
 import type { Settings } from "../../settings";
 import { exampleSettings } from "../support/settings";
 import { synthesizeDelivery } from "../support/synth";
@@ -95,6 +96,17 @@ describe("what people are told of runs", () => {
       Action: "sqs:SendMessage",
     });
     expect(statement!.Condition.ArnEquals["aws:SourceArn"]).toHaveLength(rules.length);
+  });
+
+  test("is heard of drift however the build ended that looked for it", async () => {
+    const rule = all(await delivery(notifications()), "aws_cloudwatch_event_rule").find(
+      ({ name }) => name === "hello-delivery-report-drift",
+    )!;
+    expect(JSON.parse(rule.event_pattern as string).detail["build-status"].sort()).toEqual(
+      Object.values(StatusType)
+        .filter((status) => status !== "IN_PROGRESS")
+        .sort(),
+    );
   });
 
   test("is tried five times, is in nobody else's hands meanwhile, and is heard of where it could not be told", async () => {

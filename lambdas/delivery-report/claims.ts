@@ -44,7 +44,8 @@ export class Claims {
 
   /**
    * Tells each of these that is not told yet, once. What is claimed and not marked as done after five minutes had a teller
-   * that died, before it told or after: it is told again, rather twice than never. What fails keeps none of the others.
+   * that died, before it told or after: it is told again, rather twice than never. What fails keeps none of the others. With
+   * nothing to tell, it is noted that what was told of an end holds no more.
    *
    * @param ended how the run ended, as far as the caller knows; nothing where it goes on
    * @param before what the caller saw of the record, to be undone by what it knows
@@ -93,7 +94,7 @@ export class Claims {
         if ([one.key, ...(one.notWhile ?? [])].some(isYoung)) busy = one.key;
         else mine.push(one);
       }
-      if (!mine.length) return undefined;
+      if (!mine.length && record === found) return undefined;
       const claims = Object.fromEntries(mine.map(({ key }) => [key, { at, done: false }]));
       return { ...(ended && { ended }), claims: { ...record.claims, ...claims } };
     });

@@ -31,6 +31,8 @@ export interface ActionRun {
   readonly started: Date;
   /** When the first run of it began. */
   readonly firstStarted: Date;
+  /** The run of it that this one was tried again after. @default - it is the first one */
+  readonly before?: ActionRun;
   /** When it ended, or last told something. */
   readonly updated: Date;
   /** Id of its build. */
@@ -48,6 +50,8 @@ export interface Execution {
   readonly id: string;
   readonly status: RunStatus;
   readonly ended: boolean;
+  /** Whether CodePipeline ended it, because the pipeline was changed meanwhile. */
+  readonly isCancelled: boolean;
   readonly reason?: string;
   readonly version?: number;
   readonly revisions: NonNullable<PipelineExecution["artifactRevisions"]>;
@@ -60,12 +64,14 @@ export interface DeclaredStage {
   readonly actions: readonly { readonly name: string; readonly approvalMinutes: number }[];
 }
 
+/** The pipeline was changed while it ran. */
+const CANCELLED = "Cancelled";
+
 const STATUS: Readonly<Record<string, RunStatus>> = {
   Succeeded: "succeeded",
   Failed: "failed",
   Stopped: "stopped",
-  // The pipeline was changed while it ran.
-  Cancelled: "stopped",
+  [CANCELLED]: "stopped",
   Superseded: "superseded",
 };
 
@@ -87,6 +93,7 @@ export async function readExecution(
     id,
     status: ended ?? (isAsked ? "waiting" : "running"),
     ended: ended !== undefined,
+    isCancelled: status === CANCELLED,
     reason: statusSummary,
     version: pipelineVersion,
     revisions: artifactRevisions,
@@ -179,6 +186,7 @@ function actionRun(detail: ActionExecutionDetail, before: ActionRun | undefined)
     status: (detail.status ?? "InProgress") as ActionRun["status"],
     started,
     firstStarted: before?.firstStarted ?? started,
+    before,
     updated,
     build: provider === "CodeBuild" ? externalExecutionId : undefined,
     summary: errorDetails?.message ?? externalExecutionSummary,

@@ -60,7 +60,7 @@ export class GitHub {
       throw new Error(`GitHub has had too many requests (${status}): it is asked again later`);
     const why: Readonly<Record<number, string>> = {
       401: "it does not know the token: it has expired or was revoked",
-      403: `the token may not ${what}: it lacks the scope repo, or the organization's consent (SSO)`,
+      403: `the token may not ${what}: it lacks the scope repo (a fine-grained one the permissions Contents and Commit statuses), or the organization's consent (SSO)`,
       404: `there is no ${repository} that the token may see, or it lacks the scope repo`,
       422: "it does not know the commit",
     };

@@ -11,7 +11,6 @@ import { handleBatch } from "./batch";
 import { approvalChat, driftChat, runChat } from "./messages/chat";
 import { approvalMail, driftMail, runMail } from "./messages/mail";
 import { runStatus } from "./messages/status";
-import { successorOf } from "./messages/words";
 import { overviewPage } from "./pages/overview";
 import { runPage } from "./pages/run";
 import { readTask } from "./task";
@@ -29,7 +28,6 @@ const WORDING: Wording = {
   runMail,
   runPage,
   runStatus,
-  successorOf,
 };
 
 /**

@@ -1,7 +1,7 @@
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { unzipSync } from "fflate";
 import * as z from "zod";
-import type { ReleaseReport } from "../../shared/run-report";
+import { broughtBack, type ReleaseReport } from "../../shared/run-report";
 import type { ActionRun } from "./execution";
 import type { Redaction } from "./redact";
 
@@ -28,15 +28,13 @@ const record = z.object({
 type Entry = z.infer<typeof entry>;
 type ReleaseRecord = z.infer<typeof record>;
 
-/** What `npm run release -- ENVIRONMENT --back` says when all is back. */
-const broughtBack = (environment: string) => `${environment} is as it was before the release.`;
-
 export interface ReleaseActions {
   readonly release: ActionRun;
   /** Of the release; complete lines. */
   readonly releaseLog: readonly string[];
-  /** @default - it was not come to */
-  readonly verify?: ActionRun;
+  /** How Verify ended. @default - it was not come to */
+  readonly verify?: ActionRun["status"];
+  /** Of Verify where it failed, each time that it was tried after the release. */
   readonly verifyLog: readonly string[];
 }
 
@@ -59,12 +57,11 @@ export async function readRelease(
     release.status === "Succeeded",
     entries.map(([, one]) => one),
   );
-  if (verify?.status !== "Failed" || outcome !== "released")
-    return { environment, outcome, lines: linesOf() };
-  // What was released and does not pass, Verify brings back.
-  return verifyLog.some((line) => line.trim() === broughtBack(environment))
-    ? { environment, outcome: "brought-back", lines: linesOf(backAgain) }
-    : { environment, outcome: "failed", lines: linesOf() };
+  if (outcome !== "released") return { environment, outcome, lines: linesOf() };
+  // What was released and does not pass, Verify brings back. It stays so where a retry passes: that tests what is back.
+  if (verifyLog.some((line) => line.trim() === broughtBack(environment)))
+    return { environment, outcome: "brought-back", lines: linesOf(backAgain) };
+  return { environment, outcome: verify === "Failed" ? "failed" : outcome, lines: linesOf() };
 }
 
 function outcomeOf(succeeded: boolean, entries: readonly Entry[]): ReleaseReport["outcome"] {

@@ -1,15 +1,16 @@
 import type { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { planName, releaseName } from "../../shared/names";
-import type {
-  ActionReport,
-  ApprovalReport,
-  PlanReport,
-  ReleaseReport,
-  RunReport,
-  RunSummary,
-  StageReport,
-  StepStatus,
+import {
+  type ActionReport,
+  type ApprovalReport,
+  goesOnIn,
+  type PlanReport,
+  type ReleaseReport,
+  type RunReport,
+  type RunSummary,
+  type StageReport,
+  type StepStatus,
 } from "../../shared/run-report";
 import { type BuildClients, type Log, readBuilds, readLogs, readTests } from "./builds";
 import { commitOf, readCommit } from "./commit";
@@ -78,17 +79,25 @@ export async function readRun(
     readStages(clients.codepipeline, execution),
     readNewest(clients.codepipeline, execution.pipeline),
     commit ? inputs.author(commit) : {},
-    readBuilds(clients, inputs.inFull ? actions.flatMap(({ build }) => build ?? []) : []),
+    readBuilds(clients, inputs.inFull ? triesOf(actions).flatMap(({ build }) => build ?? []) : []),
   ]);
   const place = newest.findIndex(({ pipelineExecutionId }) => pipelineExecutionId === execution.id);
   const listed = newest[place];
   const started = (listed?.startTime ?? actions[0]?.firstStarted ?? now).toISOString();
   const history = historyOf(runs, started, branchOf(execution) ?? branch);
   const logs = await readLogs(clients, builds, redaction);
-  const { tests, lines } = await readTests(clients, builds.values(), redaction);
+  const last = actions.flatMap(({ build = "" }) => builds.get(build) ?? []);
+  const { tests, lines } = await readTests(clients, last, redaction);
   const stages = stagesOf(declared, execution, logs, inputs, history.medians);
   const releases = inputs.inFull ? await releasesOf(clients, environments, actions, logs, redaction) : [];
-  const reason = reasonOf(execution, listed?.stopTrigger?.reason);
+  const newer = newest
+    .slice(0, Math.max(0, place))
+    .find(({ sourceRevisions = [] }) => sourceRevisions.some(({ revisionId }) => revisionId === commit));
+  const isRepeated = commit !== undefined && newer !== undefined;
+  const reason =
+    execution.isCancelled && isRepeated
+      ? goesOnIn(newer.pipelineExecutionId ?? "")
+      : reasonOf(execution, listed?.stopTrigger?.reason);
   const plans = plansOf(environments, actions, inputs);
   const report: RunReport = redaction.all({
     project: task.project,
@@ -112,13 +121,17 @@ export async function readRun(
     report,
     approvals: await approvalsOf(clients, execution, report, declared, task),
     environments: outcomesOf(environments, actions, releases),
-    isRepeated:
-      commit !== undefined &&
-      newest
-        .slice(0, Math.max(0, place))
-        .some(({ sourceRevisions = [] }) => sourceRevisions.some(({ revisionId }) => revisionId === commit)),
+    isRepeated,
   };
 }
+
+/** The runs of actions whose builds are read: the last ones, and of Verify all, for each may have brought a release back. */
+const triesOf = (actions: readonly ActionRun[]): readonly ActionRun[] =>
+  actions.flatMap((run) => (run.name.startsWith(VERIFY) ? allOf(run) : run));
+
+const allOf = (run: ActionRun | undefined): readonly ActionRun[] => (run ? [run, ...allOf(run.before)] : []);
+
+const VERIFY = "verify-";
 
 const branchOf = ({ actions }: Execution): string | undefined =>
   actions.find(({ variables }) => variables.CommitId)?.variables.BranchName;
@@ -271,8 +284,12 @@ async function releasesOf(
   for (const environment of environments) {
     const release = actionNamed(actions, releaseName(environment));
     if (!release) continue;
-    const verify = actionNamed(actions, `verify-${environment}`);
-    const told = { release, releaseLog: linesOf(release), verify, verifyLog: linesOf(verify) };
+    const verify = actionNamed(actions, VERIFY + environment);
+    const failed = allOf(verify).filter(
+      ({ status, started }) => status === "Failed" && started >= release.started,
+    );
+    const verifyLog = failed.flatMap(linesOf);
+    const told = { release, releaseLog: linesOf(release), verify: verify?.status, verifyLog };
     const report = await readRelease(s3, environment, told, redaction);
     if (report) releases.push(report);
   }
@@ -289,7 +306,7 @@ function outcomesOf(
       const outcome = environmentOutcome({
         apply: actionNamed(actions, `apply-${environment}`),
         release: actionNamed(actions, releaseName(environment)),
-        verify: actionNamed(actions, `verify-${environment}`),
+        verify: actionNamed(actions, VERIFY + environment),
         isBroughtBack: releases.some(
           (one) => one.environment === environment && one.outcome === "brought-back",
         ),

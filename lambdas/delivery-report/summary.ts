@@ -1,4 +1,4 @@
-import type { EnvironmentOutcome, RunReport, RunSummary } from "../../shared/run-report";
+import { type EnvironmentOutcome, type RunReport, type RunSummary, verdictOf } from "../../shared/run-report";
 
 /** So many runs of a pipeline are remembered. */
 const REMEMBERED = 100;
@@ -10,12 +10,12 @@ export type Outcomes = RunSummary["environments"];
 
 /** What later runs, and the overview, know of a run. */
 export function summaryOf(run: RunReport, environments: Outcomes): RunSummary {
-  const { pipeline, execution, status, started, ended, coverage } = run;
+  const { pipeline, execution, started, ended, coverage } = run;
   const { id, branch, message, author, when, url } = run.commit;
   return {
     pipeline,
     execution,
-    status,
+    status: verdictOf(run),
     started,
     ...(ended && { ended }),
     commit: { id, branch, message, ...(author && { author }), ...(when && { when }), ...(url && { url }) },
@@ -86,10 +86,11 @@ export function environmentOutcome(steps: {
   const last = steps.verify ?? steps.release ?? steps.apply;
   if (!last || last.status === "InProgress") return undefined;
   const when = last.updated.toISOString();
+  // Whatever Verify found since: that was the version before.
+  if (steps.isBroughtBack) return { outcome: "brought-back", when };
   if (last === steps.verify && last.status === "Succeeded") return { outcome: "verified", when };
   // One that was stopped in between has neither failed nor been tested.
-  if (last.status !== "Failed") return undefined;
-  return { outcome: steps.isBroughtBack ? "brought-back" : "failed", when };
+  return last.status === "Failed" ? { outcome: "failed", when } : undefined;
 }
 
 interface Step {

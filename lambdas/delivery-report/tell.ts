@@ -3,13 +3,15 @@ import type { KMSClient } from "@aws-sdk/client-kms";
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { PublishCommand, type SNSClient } from "@aws-sdk/client-sns";
 import { OVERVIEW_PAGE, runPage } from "../../shared/page-links";
-import type {
-  ApprovalReport,
-  DriftReport,
-  NewsKind,
-  Overview,
-  RunReport,
-  RunSummary,
+import {
+  type ApprovalReport,
+  type DriftReport,
+  type NewsKind,
+  type Overview,
+  type RunReport,
+  type RunSummary,
+  successorOf,
+  verdictOf,
 } from "../../shared/run-report";
 import { postToChat } from "./chat";
 import { Claims, fitting, type News } from "./claims";
@@ -21,9 +23,12 @@ import type { Fetch } from "./post";
 import { Redaction } from "./redact";
 import { type Reading, type RunClients, readRun, waitingApprovals } from "./run";
 import { readSecrets, type Secret, type Secrets } from "./secrets";
-import { Store } from "./store";
+import { Busy, Store } from "./store";
 import { type Outcomes, summaryOf, withSummary } from "./summary";
 import type { Task } from "./task";
+
+/** So long after a pipeline has changed, its restart's source is there. A message comes again after twelve minutes. */
+const RESTART_MILLISECONDS = 10 * 60 * 1000;
 
 /** How many of a pipeline's runs the overview shows. */
 const SHOWN = 30;
@@ -44,8 +49,6 @@ export interface Wording {
   readonly runStatus: (run: RunReport) => Status;
   readonly runPage: (run: RunReport) => string;
   readonly overviewPage: (overview: Overview) => string;
-  /** The execution that goes on in the place of one that has found its pipeline changed. */
-  readonly successorOf: (run: RunReport) => string | undefined;
 }
 
 export interface Clients extends RunClients {
@@ -84,8 +87,11 @@ export async function tellRun(desk: Desk, pipeline: string, id: string): Promise
   if (record.ended && record.ended !== endOf(execution))
     execution = (await readExecution(clients.codepipeline, name, id)) ?? execution;
   const telling = new RunTelling(desk, store, pipeline, execution);
-  if (!Claims.due(fitting(record, endOf(execution)), telling.due())) return;
-  await claims.tell(await telling.news(), endOf(execution), record);
+  const fits = fitting(record, endOf(execution));
+  // Of one that goes on after its end that is noted, too: it may end once more, and in the same way.
+  const isDue = Claims.due(fits, telling.due());
+  if (isDue || fits !== record)
+    await claims.tell(isDue ? await telling.news() : [], endOf(execution), record);
 }
 
 const endOf = ({ ended, status }: Execution) => (ended ? status : undefined);
@@ -135,7 +141,21 @@ class RunTelling {
       now: desk.now(),
       inFull: due.some(({ key }) => key !== PENDING),
     });
+    this.awaitSuccessor(reading);
     return due.map((one) => ({ ...one, tell: () => this.tell(one, reading, secrets) }));
+  }
+
+  /**
+   * A pipeline that brings itself up to date may have CodePipeline end the run that does so, and starts the one that goes on
+   * only when all is applied.
+   *
+   * @throws Busy as long as that one may come
+   */
+  private awaitSuccessor({ report, isRepeated }: Reading): void {
+    if (!this.execution.isCancelled || isRepeated) return;
+    const since = this.desk.now().getTime() - Date.parse(report.ended ?? "");
+    if (since < RESTART_MILLISECONDS)
+      throw new Busy(`Another run may go on in the place of ${report.execution}`);
   }
 
   private messages(what: string, approval?: string): Due[] {
@@ -157,7 +177,7 @@ class RunTelling {
     const { wording } = desk;
     const { report } = reading;
     const approval = due.approval === undefined ? undefined : reading.approvals.get(due.approval);
-    const kind = approval ? "approval" : kindOf(reading, wording);
+    const kind = approval ? "approval" : kindOf(reading);
     switch (due.way) {
       case "page":
         return this.writePages(report, reading.environments);
@@ -241,8 +261,8 @@ interface Due extends Omit<News, "tell"> {
 const runsKey = (pipeline: string) => `state/${pipeline}/runs.json`;
 
 /** One that goes on in another run, because the pipeline had changed, is no failure: nobody has to do anything. */
-function kindOf({ report, isRepeated }: Reading, { successorOf }: Pick<Wording, "successorOf">): NewsKind {
-  const { status } = report;
+function kindOf({ report, isRepeated }: Reading): NewsKind {
+  const status = verdictOf(report);
   if (status === "succeeded") return "success";
   const goesOn = status === "stopped" && (isRepeated || successorOf(report) !== undefined);
   return status === "superseded" || goesOn ? "superseded" : "failure";
@@ -299,10 +319,18 @@ export async function writeOverview({ task, wording, now }: Desk, store: Store):
       project: task.project,
       when: now().toISOString(),
       pipelines,
-      drifted: drift.value?.environments ?? [],
+      drifted: task.driftProject && drift.value ? stillDrifted(drift.value, pipelines) : [],
     });
   });
 }
+
+/** What somebody changed by hand, the next deployment undoes. */
+const stillDrifted = ({ when, environments }: DriftState, pipelines: Overview["pipelines"]) =>
+  environments.filter((environment) =>
+    pipelines
+      .flatMap(({ runs }) => runs.flatMap((run) => run.environments[environment] ?? []))
+      .every((deployed) => deployed.outcome === "failed" || Date.parse(deployed.when) <= Date.parse(when)),
+  );
 
 export const DRIFT_KEY = "state/drift.json";
 

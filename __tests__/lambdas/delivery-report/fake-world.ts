@@ -3,7 +3,6 @@ import type { ActionExecutionDetail, PipelineExecutionSummary } from "@aws-sdk/c
 import type { SQSEvent } from "aws-lambda";
 import { handleBatch } from "../../../lambdas/delivery-report/batch";
 import { runStatus } from "../../../lambdas/delivery-report/messages/status";
-import { successorOf } from "../../../lambdas/delivery-report/messages/words";
 import type { Task } from "../../../lambdas/delivery-report/task";
 import type { Clients, Desk, Wording } from "../../../lambdas/delivery-report/tell";
 import { tokenSecret } from "../../../shared/github-token";
@@ -60,7 +59,6 @@ export const PLAIN: Wording = {
   runStatus,
   runPage: (run) => `<!doctype html>${JSON.stringify(run)}`,
   overviewPage: (overview) => `<!doctype html>${JSON.stringify(overview)}`,
-  successorOf,
 };
 
 export interface FakeExecution {

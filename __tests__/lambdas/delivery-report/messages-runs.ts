@@ -299,6 +299,18 @@ export const runs: Readonly<Record<string, RunReport>> = {
       ],
     },
   ),
+  // Verify was retried, on what it had brought back.
+  "succeeded-on-the-version-before": {
+    ...succeeded,
+    releases: [
+      dev,
+      {
+        environment: "prod",
+        outcome: "brought-back",
+        lines: ["web: web:12 was taken back; its users have web:11"],
+      },
+    ],
+  },
   stopped: ended(
     "Deploy-1",
     "stopped",

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { goesOnIn } from "../../../shared/run-report";
 import {
   actionEvent,
   awsError,
@@ -6,11 +7,12 @@ import {
   FakeWorld,
   pipelineEvent,
   stageEvent,
+  TASK,
 } from "./fake-world";
 
 const COMMIT = "a".repeat(40);
 const NEWER = "b".repeat(40);
-const RESTARTED = "The pipeline has changed: run-2 goes on in its place";
+const RESTARTED = goesOnIn("run-2");
 /** Longer than a dead sender's claim is respected. */
 const VISIBILITY_SECONDS = 6 * 60;
 
@@ -165,6 +167,32 @@ const HISTORIES: Readonly<Record<string, History>> = {
     statuses: { [COMMIT]: "success" },
   },
 };
+
+test("a run that CodePipeline ended, because the pipeline had changed, is not told of before what goes on can be there", async () => {
+  const world = new FakeWorld();
+  const happen = (...steps: readonly Step[]) => {
+    for (const step of steps) step.happen(world);
+  };
+  happen(begin("run-1"), ...through("run-1", ["Source", "lint", "test"]), finish("run-1", "Cancelled"));
+  const event = pipelineEvent("run-1", "CANCELED");
+  expect(await world.hear(event)).toBe(false);
+  expect(world.mails).toEqual([]);
+  happen(begin("run-2"), ...through("run-2", ["Source"]));
+  expect(await world.hear(event)).toBe(true);
+  expect(world.mails).toMatchObject([{ kind: "superseded" }]);
+  expect(world.mails[0]!.text).toContain(goesOnIn("run-2"));
+});
+
+test("a run that CodePipeline ended, and in whose place nothing goes on, is told of as stopped", async () => {
+  const world = new FakeWorld();
+  for (const { happen } of [begin("run-1"), ...through("run-1", ["Source"]), finish("run-1", "Cancelled")])
+    happen(world);
+  const event = pipelineEvent("run-1", "CANCELED");
+  expect(await world.hear(event)).toBe(false);
+  world.seconds(12 * 60);
+  expect(await world.hear(event)).toBe(true);
+  expect(world.mails).toMatchObject([{ kind: "failure" }]);
+});
 
 interface Delivery {
   readonly id: string;
@@ -330,6 +358,24 @@ test("a run that is retried after it failed is told of again: both ends, and tha
   await live(world, { steps, ends: [], statuses: {} }, { delays: [0], batch: 1, seed: 1, isPrompt: true });
   expect(ends(world)).toEqual(["failure", "success"]);
   expect(world.statuses.map(({ state }) => state)).toEqual(["pending", "failure", "pending", "success"]);
+});
+
+test.each([
+  ["commits have statuses", {}],
+  ["commits have none", { tokenSecret: undefined, statuses: false }],
+])("a run that fails again after a retry is told of again, where %s", async (_, task) => {
+  const world = new FakeWorld();
+  world.task = { ...TASK, ...task };
+  const failing = [...action("run-1", "test", "Failed"), finish("run-1", "Failed")];
+  const steps = [
+    begin("run-1"),
+    ...through("run-1", ["Source", "lint"]),
+    ...failing,
+    resume("run-1"),
+    ...failing,
+  ];
+  await live(world, { steps, ends: [], statuses: {} }, { delays: [0], batch: 1, seed: 1, isPrompt: true });
+  expect(ends(world)).toEqual(["failure", "failure"]);
 });
 
 test("an approval is told of as soon as it waits, once, and again where a retry asks again", async () => {

@@ -346,6 +346,41 @@ describe("a release", () => {
     expect(outcome(world)).toBe(expected);
   });
 
+  test("that was brought back stays so, where Verify is retried and the version before passes", async () => {
+    const world = new FakeWorld();
+    const execution = come(world, upTo("release-dev"));
+    leave(world, execution, record({ web: { ...WEB, done: "released" } }));
+    pass(world, execution, "verify-dev", "Failed");
+    world.builds[buildOf("verify-dev")] = { log: ["dev is as it was before the release."] };
+    pass(world, execution, "verify-dev");
+    world.builds["hello-main-verify-dev:run-1-2"] = { log: ["Tests: 7 passed, 7 total"] };
+    const run = await told(world, execution, "Succeeded");
+    expect(run.releases).toEqual([
+      {
+        environment: "dev",
+        outcome: "brought-back",
+        lines: ["web: hello-dev-web:42 was taken back; its users have hello-dev-web:41"],
+      },
+    ]);
+    expect(outcome(world)).toBe("brought-back");
+    expect(action(run, "verify-dev").status).toBe("succeeded");
+    expect(world.mails).toMatchObject([{ kind: "failure" }]);
+    expect(world.statuses).toMatchObject([{ state: "failure" }]);
+    // The next run compares itself with none that users do not have.
+    expect(world.json("state/main/runs.json")[0].status).toBe("failed");
+  });
+
+  test("that is retried after Verify had failed, and not been brought back, is verified", async () => {
+    const world = new FakeWorld();
+    const execution = come(world, upTo("release-dev"));
+    leave(world, execution, record({ web: { ...WEB, done: "released" } }));
+    pass(world, execution, "verify-dev", "Failed");
+    world.builds[buildOf("verify-dev")] = { log: ["The build was stopped."] };
+    pass(world, execution, "verify-dev");
+    expect((await told(world, execution, "Succeeded")).releases[0]?.outcome).toBe("released");
+    expect(outcome(world)).toBe("verified");
+  });
+
   test("whose artifact is gone, or no archive, is told without its lines", async () => {
     const world = new FakeWorld();
     const execution = come(world, upTo("release-dev"));
@@ -355,13 +390,6 @@ describe("a release", () => {
     expect((await told(world, execution, "Succeeded")).releases).toEqual([
       { environment: "dev", outcome: "released", lines: [] },
     ]);
-  });
-
-  test("is read by sentences that the pipeline's commands say", async () => {
-    const { readFileSync } = await import("node:fs");
-    const said = (file: string) => readFileSync(`tools/pipeline/${file}.ts`, "utf8");
-    expect(said("release")).toMatch(/`\$\{\w+\} is as it was before the release\.`/);
-    expect(said("update")).toMatch(/reason: `The pipeline has changed: \$\{\w+\} goes on in its place`/);
   });
 });
 

@@ -222,6 +222,25 @@ describe("a build that looks for drift", () => {
     expect(world.page("index.html")).toContain('"drifted":["dev"]');
   });
 
+  test.each([
+    ["after the next deployment, which has undone it", TASK, "2026-11-20T11:00:00Z"],
+    ["where nobody looks for it any more", { ...TASK, driftProject: undefined }, "2026-11-20T13:00:00Z"],
+  ])("is told of by the overview no longer %s", async (_, task, when) => {
+    const world = new FakeWorld();
+    world.task = task;
+    world.objects.set(`${BUCKET}/state/drift.json`, {
+      body: JSON.stringify({ when, environments: ["dev", "prod"] }),
+    });
+    const execution = failed(world);
+    for (const name of ["apply-dev", "release-dev", "verify-dev"]) {
+      world.act(execution, name);
+      world.end(execution, name, "Succeeded");
+    }
+    world.finish(execution, "Succeeded");
+    await world.hear(FAILED);
+    expect(world.page("index.html")).toContain(`"drifted":${task.driftProject ? '["prod"]' : "[]"}`);
+  });
+
   test("and could not compare an environment leaves what is known of it", async () => {
     const world = new FakeWorld();
     world.objects.set(`${BUCKET}/state/drift.json`, {

@@ -1,4 +1,10 @@
-import type { ApprovalReport, DriftReport, PlanReport, RunReport } from "../../../shared/run-report";
+import {
+  type ApprovalReport,
+  type DriftReport,
+  type PlanReport,
+  type RunReport,
+  verdictOf,
+} from "../../../shared/run-report";
 import {
   address,
   coverageText,
@@ -44,7 +50,7 @@ export function runChat(run: RunReport): ChatMessage {
   const seconds = secondsBetween(run.started, run.ended);
   const errors = failuresOf(run).flatMap(({ action }) => action.errors ?? []);
   return message(
-    `*${SYMBOLS[run.status]} ${titleOf(run)} ${headline(run)}*${seconds === undefined ? "" : `, ${duration(seconds)}`}`,
+    `*${SYMBOLS[verdictOf(run)]} ${titleOf(run)} ${headline(run)}*${seconds === undefined ? "" : `, ${duration(seconds)}`}`,
     commitLine(run),
     ...(reason ? [`> ${code(reason)}`] : []),
     ...(errors.length ? [block(errors.slice(-ERRORS))] : []),

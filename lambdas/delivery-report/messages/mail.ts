@@ -1,4 +1,10 @@
-import type { ApprovalReport, DriftReport, PlanReport, RunReport } from "../../../shared/run-report";
+import {
+  type ApprovalReport,
+  type DriftReport,
+  type PlanReport,
+  type RunReport,
+  successorOf,
+} from "../../../shared/run-report";
 import { visible } from "../../../shared/visible";
 import {
   address,
@@ -19,7 +25,6 @@ import {
   riskText,
   secondsBetween,
   shortCommit,
-  successorOf,
   testsText,
 } from "./words";
 

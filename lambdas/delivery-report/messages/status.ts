@@ -1,5 +1,5 @@
-import type { RunReport } from "../../../shared/run-report";
-import { address, headline, named, reasonOf, successorOf } from "./words";
+import { type RunReport, successorOf, verdictOf } from "../../../shared/run-report";
+import { address, headline, named, reasonOf } from "./words";
 
 /** What GitHub's statuses API takes of a commit. */
 export interface CommitStatus {
@@ -31,7 +31,7 @@ export function runStatus(run: RunReport): CommitStatus {
   const whole = `${said[0]!.toUpperCase()}${said.slice(1)}${reason ? `: ${reason}` : ""}`;
   return {
     // The same commit goes on in another run, which will say how it ends.
-    state: successorOf(run) ? "pending" : STATES[run.status],
+    state: successorOf(run) ? "pending" : STATES[verdictOf(run)],
     description: whole.length <= DESCRIPTION ? whole : cut(whole),
     context: `slipway/${named(run.pipeline)}`,
     target_url: address(run.links.console),

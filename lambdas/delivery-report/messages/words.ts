@@ -1,4 +1,10 @@
-import type { ActionReport, RunReport, StageReport, StepStatus } from "../../../shared/run-report";
+import {
+  type ActionReport,
+  type RunReport,
+  type StageReport,
+  type StepStatus,
+  successorOf,
+} from "../../../shared/run-report";
 import { shortened, visible } from "../../../shared/visible";
 
 /** Of a text that is not ours, the most that is told of it in a line. */
@@ -86,13 +92,6 @@ export const failuresOf = ({ stages }: RunReport): Failure[] =>
 /** Whether a person, and no machine, takes its time. */
 export const isApproval = ({ name }: Pick<ActionReport, "name">): boolean => name.startsWith("approve-");
 
-/** What a run that has found its pipeline changed is stopped with: `npm run update` says it. */
-const SUCCESSOR = /^The pipeline has changed: (\S+) goes on in its place$/;
-
-/** Id of the execution that goes on in the place of one that has found its pipeline changed. */
-export const successorOf = ({ status, reason = "" }: RunReport): string | undefined =>
-  status === "stopped" ? SUCCESSOR.exec(reason)?.[1] : undefined;
-
 /** What became of a run, in few words after its name: "failed in Build (lint, test)". */
 export function headline(run: RunReport): string {
   const { status, stages, releases } = run;
@@ -109,7 +108,9 @@ export function headline(run: RunReport): string {
       return successorOf(run) ? "goes on anew, because the pipeline had changed" : `was stopped${inStage}`;
     case "succeeded": {
       const to = environments(releases.filter(({ outcome }) => outcome === "released"));
-      return to ? `released to ${to}` : `succeeded${releases.length ? ", with nothing new to release" : ""}`;
+      const isIdle = releases.length > 0 && releases.every(({ outcome }) => outcome === "unchanged");
+      const said = to ? `released to ${to}` : `succeeded${isIdle ? ", with nothing new to release" : ""}`;
+      return said + wentBack(run);
     }
     case "failed":
       return failed(run);
@@ -127,8 +128,12 @@ function failed(run: RunReport): string {
     .map(({ action }) => named(action.name))
     .filter((name) => name.toLowerCase() !== first?.stage.toLowerCase());
   const where = first ? ` in ${named(first.stage)}${actions.length ? ` (${actions.join(", ")})` : ""}` : "";
-  const back = environments(run.releases.filter(({ outcome }) => outcome === "brought-back"));
-  return `failed${where}${back ? `; ${back} went back to the version before` : ""}`;
+  return `failed${where}${wentBack(run)}`;
+}
+
+function wentBack({ releases }: RunReport): string {
+  const back = environments(releases.filter(({ outcome }) => outcome === "brought-back"));
+  return back && `; ${back} went back to the version before`;
 }
 
 const environments = (of: readonly { readonly environment: string }[]) =>

@@ -1,5 +1,12 @@
 import { OVERVIEW_PAGE } from "../../../shared/page-links";
-import type { ActionReport, PlanReport, ReleaseReport, RunReport } from "../../../shared/run-report";
+import {
+  type ActionReport,
+  type PlanReport,
+  type ReleaseReport,
+  type RunReport,
+  successorOf,
+  verdictOf,
+} from "../../../shared/run-report";
 import {
   coverageText,
   failuresOf,
@@ -14,7 +21,6 @@ import {
   riskText,
   secondsBetween,
   shortCommit,
-  successorOf,
 } from "../messages/words";
 import { Html, html, link, page, pageLink, part, symbol, type Tone, time, took, waterline } from "./html";
 import { TONES, timeline } from "./timeline";
@@ -36,14 +42,15 @@ ${part("plans", "Plans", run.plans.length ? plans(run.plans) : undefined)}${part
 }
 
 function opening(run: RunReport): Html {
-  const { status, commit, started, ended, pipeline } = run;
+  const { commit, started, ended, pipeline } = run;
+  const tone = TONES[verdictOf(run)];
   const reason = reasonOf(run);
   const isRepeated = isToldByAction(run) && !run.tests?.failed;
   const seconds = secondsBetween(started, ended);
   const successor = successorOf(run);
   return html`
 <div class="verdict">
-<h1>${symbol(TONES[status])}<span>${pipeline} ${headline(run)}</span></h1>
+<h1>${symbol(tone)}<span>${pipeline} ${headline(run)}</span></h1>
 ${reason && !isRepeated && html`<p class="reason">${reason}</p>`}
 ${successor && html`<p class="reason">The same change is released by <code>${successor}</code>.</p>`}
 <p class="message">${foreign(commit.message, 300)}</p>
@@ -56,7 +63,7 @@ ${ended && html`<div><dt>Ended</dt><dd>${time(ended)}${seconds !== undefined && 
 <p class="links">${linksOf(run)
     .filter(({ name }) => name !== "Report" && name !== "Commit")
     .map(({ name, url }) => link(url, name))}</p>
-${waterline(TONES[status])}
+${waterline(tone)}
 </div>`;
 }
 
