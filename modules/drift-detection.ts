@@ -117,16 +117,17 @@ const BUILD = "Build";
 
 /**
  * What the build runs, on the AWS CLI and Node alone: there are no packages before a tree is fetched. Of each environment it
- * finds the newest apply that succeeded, fetches the tree which that was of (one for all environments that it was applied
+ * finds the newest apply that succeeded, fetches the tree that it was given (one for all environments that it was applied
  * to), and has `npm run drift` compare there. What of it fails for one environment is told of that one. In the end DRIFT_RESULT
  * is the key of the report in the bucket, or "none" where there is nothing to tell.
  */
 const LOOK = String.raw`
 const { execFileSync, spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync, readFileSync, writeFileSync } = require("node:fs");
-const { join, resolve } = require("node:path");
+const { dirname, join, resolve } = require("node:path");
 
 const { PROJECT, REPORT_BUCKET, DEPLOYED_BY, CODEBUILD_BUILD_ID = "" } = process.env;
+const deployedBy = JSON.parse(DEPLOYED_BY);
 const report = { project: PROJECT, when: new Date().toISOString(), environments: [], failures: [] };
 const fail = (environment, reason) => {
   console.log(environment + " cannot be compared: " + reason);
@@ -141,42 +142,64 @@ const run = (command, ...args) => {
   }
 };
 
-// Two thousand actions are some hundred executions.
-const actionsOf = (pipeline, ...filter) =>
-  JSON.parse(
-    run("aws", "codepipeline", "list-action-executions", "--pipeline-name", pipeline, ...filter,
-      "--max-items", "2000", "--output", "json"),
-  ).actionExecutionDetails.map((action) => ({ ...action, pipeline }));
+// Two thousand actions are some hundred executions: the apply that is looked for may be older than all of them.
+const applyOf = (pipeline, environment) => {
+  let token;
+  do {
+    const page = ["--max-items", "2000", ...(token ? ["--starting-token", token] : [])];
+    let found;
+    try {
+      found = JSON.parse(
+        run("aws", "codepipeline", "list-action-executions", "--pipeline-name", pipeline, ...page, "--output", "json"),
+      );
+    } catch (error) {
+      // It is in the settings, and was not deployed yet.
+      if (error.message.includes("PipelineNotFoundException")) return [];
+      throw error;
+    }
+    const [newest] = newestFirst(
+      found.actionExecutionDetails.filter(
+        ({ actionName, status }) =>
+          actionName === "apply-" + environment && (status === "Succeeded" || status === "InProgress"),
+      ),
+    );
+    if (newest) return [{ ...newest, pipeline }];
+    token = found.NextToken;
+  } while (token);
+  return [];
+};
 // The first version of the CLI writes seconds, the second one dates.
 const at = ({ startTime }) => (typeof startTime === "number" ? startTime * 1000 : Date.parse(startTime));
 const newestFirst = (actions) => actions.sort((a, b) => at(b) - at(a));
+const newestApply = (environment) =>
+  newestFirst(deployedBy[environment].flatMap((pipeline) => applyOf(pipeline, environment)))[0];
 
+// What an apply was given: that of a rollback is of another execution.
 const fetched = new Map();
-const fetchTree = ({ pipeline, pipelineExecutionId: execution }) => {
-  if (fetched.has(execution)) return fetched.get(execution);
-  const synth = newestFirst(actionsOf(pipeline, "--filter", "pipelineExecutionId=" + execution));
-  const built = synth.flatMap(({ output }) => output?.outputArtifacts ?? []).find(({ name }) => name === "${BUILD}");
-  if (!built) throw new Error("the execution " + execution + " of " + pipeline + " has left no ${BUILD}");
+const fetchTree = ({ pipeline, pipelineExecutionId: execution, input }) => {
+  const built = (input?.inputArtifacts ?? []).find(({ name }) => name === "${BUILD}");
+  if (!built) throw new Error("the apply of the execution " + execution + " of " + pipeline + " was given no ${BUILD}");
   const { bucket, key } = built.s3location;
-  mkdirSync("trees", { recursive: true });
-  const tree = resolve("trees", execution);
+  const object = "s3://" + bucket + "/" + key;
+  if (fetched.has(object)) return fetched.get(object);
+  const tree = resolve("trees", key);
+  mkdirSync(dirname(tree), { recursive: true });
   try {
-    run("aws", "s3", "cp", "--only-show-errors", "s3://" + bucket + "/" + key, tree + ".zip");
+    run("aws", "s3", "cp", "--only-show-errors", object, tree + ".zip");
   } catch (error) {
     throw new Error("what " + pipeline + " kept of its execution " + execution + " cannot be fetched (" +
       error.message + "). It is kept for 90 days: run the pipeline once more");
   }
   run("unzip", "-q", tree + ".zip", "-d", tree);
-  fetched.set(execution, tree);
+  fetched.set(object, tree);
   return tree;
 };
 
 const trees = new Map();
-for (const [environment, pipelines] of Object.entries(JSON.parse(DEPLOYED_BY))) {
+const compared = new Map();
+for (const environment of Object.keys(deployedBy)) {
   try {
-    const applies = pipelines.flatMap((pipeline) =>
-      actionsOf(pipeline).filter(({ actionName }) => actionName === "apply-" + environment));
-    const newest = newestFirst(applies).find(({ status }) => status === "Succeeded" || status === "InProgress");
+    const newest = newestApply(environment);
     if (!newest) {
       console.log("Nothing was released to " + environment + " yet: there is nothing to compare.");
       continue;
@@ -186,6 +209,7 @@ for (const [environment, pipelines] of Object.entries(JSON.parse(DEPLOYED_BY))) 
       continue;
     }
     const tree = fetchTree(newest);
+    compared.set(environment, newest.actionExecutionId);
     if (existsSync(join(tree, "tools/drift"))) trees.set(tree, [...(trees.get(tree) ?? []), environment]);
     else console.log("What was released to " + environment + " is older than this: it is compared after its next release.");
   } catch (error) {
@@ -193,15 +217,27 @@ for (const [environment, pipelines] of Object.entries(JSON.parse(DEPLOYED_BY))) 
   }
 }
 
+// A deployment waits for nobody, and what it has half done is no drift.
+const stands = ({ environment }) => {
+  if (newestApply(environment)?.actionExecutionId === compared.get(environment)) return true;
+  console.log(environment + " was deployed meanwhile: it is compared the next time.");
+  return false;
+};
+
 for (const [tree, environments] of trees) {
   const args = ["run", "--silent", "drift", "--", ...environments, "--report", tree + ".report"];
   const { status, error } = spawnSync("npm", args, { cwd: tree, stdio: ["ignore", "inherit", "inherit"] });
   try {
     const found = JSON.parse(readFileSync(join(tree + ".report", "drift.json"), "utf8"));
-    report.environments.push(...found.environments);
-    report.failures.push(...found.failures);
-  } catch {
-    const how = error ? error.message : "it ended with " + status + " and left no report: see this build's log";
+    const [drifted, failed] = [found.environments, found.failures].map((all) => all.filter(stands));
+    report.environments.push(...drifted);
+    report.failures.push(...failed);
+  } catch (problem) {
+    const how = error
+      ? error.message
+      : problem.code === "ENOENT"
+        ? "it ended with " + status + " and left no report: see this build's log"
+        : problem.message;
     for (const environment of environments) fail(environment, "npm run drift: " + how);
   }
 }

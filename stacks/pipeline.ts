@@ -295,10 +295,13 @@ export class PipelineStack extends SlipwayStack {
 
   private verify(environment: EnvironmentSettings): BuildStep {
     const { name } = environment;
+    const released = `"$CODEBUILD_SRC_DIR_${releaseArtifact(name)}"`;
     const verify = this.step(`verify-${name}`, {
       description: `Tests what is deployed in ${name}`,
       commands: [
-        `npm run --silent verify -- ${name} || { npm run --silent release -- ${name} --back "$CODEBUILD_SRC_DIR_${releaseArtifact(name)}"; exit 1; }`,
+        // A retry after the way back would find the old version, and it well.
+        `npm run --silent release -- ${name} --stands ${released}`,
+        `npm run --silent verify -- ${name} || { npm run --silent release -- ${name} --back ${released}; exit 1; }`,
       ],
       input: "Build",
       besides: [releaseArtifact(name)],

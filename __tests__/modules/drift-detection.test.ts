@@ -109,16 +109,25 @@ test("is not there where no pipeline deploys anything", () => {
 });
 
 /** An action of an execution, as `aws codepipeline list-action-executions` writes it. */
-const action = (execution: string, actionName: string, status = "Succeeded", hour = 1) => ({
+const action = (
+  execution: string,
+  actionName: string,
+  status = "Succeeded",
+  hour = 1,
+  built = execution,
+) => ({
   pipelineExecutionId: execution,
+  actionExecutionId: `${actionName} of ${execution}`,
   actionName,
   status,
   startTime: `2026-11-21T0${hour}:00:00.000000+00:00`,
-  output: {
-    outputArtifacts:
-      actionName === "synth"
-        ? [{ name: "Build", s3location: { bucket: "hello-artifacts", key: `hello-main/Build/${execution}` } }]
-        : [],
+  input: {
+    inputArtifacts: actionName.startsWith("apply-")
+      ? [
+          { name: "Plan-dev", s3location: { bucket: "hello-artifacts", key: "hello-main/Plan-dev/plan" } },
+          { name: "Build", s3location: { bucket: "hello-artifacts", key: `hello-main/Build/${built}` } },
+        ]
+      : [],
   },
 });
 
@@ -142,10 +151,18 @@ interface Build {
  */
 async function runBuild({
   actions,
+  later = actions,
   trees = [],
   drifted = [],
+  pipelines = ["hello-main"],
+  deployedBy = buildspec().env.variables.DEPLOYED_BY,
 }: {
   readonly actions: readonly ReturnType<typeof action>[];
+  /** What there is once something was compared. */
+  readonly later?: readonly ReturnType<typeof action>[];
+  /** Those that are deployed. All have the same actions. */
+  readonly pipelines?: readonly string[];
+  readonly deployedBy?: string;
   readonly trees?: readonly string[];
   readonly drifted?: readonly string[];
 }): Promise<Build> {
@@ -161,7 +178,7 @@ async function runBuild({
     );
     chmodSync(file, 0o755);
   };
-  program("aws", fakeAws, { actions, trees });
+  program("aws", fakeAws, { actions, later, trees, pipelines });
   program("unzip", fakeUnzip, {});
   program("npm", fakeNpm, { drifted });
   const script = `${buildspec().phases.build.commands.join("\n")}\nprintf %s "$DRIFT_RESULT" > result`;
@@ -170,6 +187,7 @@ async function runBuild({
       PATH: [bin, dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter),
       CODEBUILD_BUILD_ID: "hello-delivery-drift:0a1b2c3d",
       ...buildspec().env.variables,
+      DEPLOYED_BY: deployedBy,
     };
     execFile("/bin/sh", ["-c", script], { cwd: work, env }, (error, stdout, stderr) =>
       resolve({ exitCode: error ? Number(error.code) : 0, said: stdout + stderr }),
@@ -193,13 +211,28 @@ type Require = typeof require;
 function fakeAws(
   load: Require,
   args: string[],
-  given: { folder: string; actions: { pipelineExecutionId: string }[]; trees: string[] },
+  given: { folder: string; actions: object[]; later: object[]; trees: string[]; pipelines: string[] },
 ): void {
-  const { copyFileSync, writeFileSync: write } = load("node:fs") as typeof import("node:fs");
+  const {
+    copyFileSync,
+    existsSync: exists,
+    writeFileSync: write,
+  } = load("node:fs") as typeof import("node:fs");
+  const optionOf = (option: string) => (args.includes(option) ? args[args.indexOf(option) + 1]! : undefined);
   if (args[0] === "codepipeline") {
-    const only = args.find((arg) => arg.startsWith("pipelineExecutionId="))?.split("=")[1];
-    const found = given.actions.filter((one) => !only || one.pipelineExecutionId === only);
-    process.stdout.write(JSON.stringify({ actionExecutionDetails: found }));
+    if (!given.pipelines.includes(optionOf("--pipeline-name")!)) {
+      process.stderr.write(
+        "An error occurred (PipelineNotFoundException) when calling the ListActionExecutions operation\n",
+      );
+      process.exitCode = 254;
+      return;
+    }
+    const all = exists(`${given.folder}/compared`) ? given.later : given.actions;
+    const from = Number(optionOf("--starting-token") ?? 0);
+    const to = from + Number(optionOf("--max-items"));
+    const actionExecutionDetails = all.slice(from, to);
+    const more = to < all.length ? { NextToken: String(to) } : {};
+    process.stdout.write(JSON.stringify({ actionExecutionDetails, ...more }));
     return;
   }
   const [from, to] = args.slice(-2) as [string, string];
@@ -343,5 +376,52 @@ describe("its build", () => {
         reason: expect.stringContaining("it ended with 1 and left no report"),
       })),
     );
+  });
+
+  test("compares with what was brought back, where somebody has rolled an environment back", async () => {
+    const actions = [
+      action("rollback", "apply-dev", "Succeeded", 4, "first"),
+      action("second", "apply-dev", "Succeeded", 3),
+      action("first", "apply-dev", "Succeeded", 2),
+    ];
+    const { exitCode, compared, report } = await runBuild({ actions, trees: ["first", "second"] });
+    expect({ exitCode, compared, report }).toEqual({
+      exitCode: 0,
+      compared: ["dev: first"],
+      report: undefined,
+    });
+  });
+
+  test("finds an environment's last apply however many actions there were since", async () => {
+    const since = Array.from({ length: 4500 }, (_, count) => action(`${count}`, "lint", "Succeeded", 5));
+    const actions = [...since, action("first", "apply-prod")];
+    const { compared } = await runBuild({ actions, trees: ["first"] });
+    expect(compared).toEqual(["prod: first"]);
+  });
+
+  test("tells no drift of what was deployed while it was compared", async () => {
+    const actions = [action("first", "apply-dev"), action("first", "apply-prod")];
+    const { exitCode, said, report } = await runBuild({
+      actions,
+      later: [action("second", "apply-dev", "InProgress", 5), ...actions],
+      trees: ["first"],
+      drifted: ["dev", "prod"],
+    });
+    expect(exitCode).toBe(0);
+    expect(report!.environments.map(({ environment }) => environment)).toEqual(["prod"]);
+    expect(said).toContain("dev was deployed meanwhile");
+  });
+
+  test("compares what one pipeline deployed where another one that may is not there yet", async () => {
+    const { exitCode, compared, report } = await runBuild({
+      actions: [action("first", "apply-prod")],
+      trees: ["first"],
+      deployedBy: '{"prod":["hello-next","hello-main"],"dev":["hello-next"]}',
+    });
+    expect({ exitCode, compared, report }).toEqual({
+      exitCode: 0,
+      compared: ["prod: first"],
+      report: undefined,
+    });
   });
 });

@@ -531,6 +531,7 @@ describe("a release", () => {
     );
     const { phases } = JSON.parse((verify!.properties.source as { buildspec: string }).buildspec);
     expect(phases.build.commands).toEqual([
+      'npm run --silent release -- dev --stands "$CODEBUILD_SRC_DIR_Release_dev"',
       'npm run --silent verify -- dev || { npm run --silent release -- dev --back "$CODEBUILD_SRC_DIR_Release_dev"; exit 1; }',
     ]);
   });

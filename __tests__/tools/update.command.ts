@@ -181,6 +181,20 @@ test.each([
   expect(codepipeline.calls).toEqual([]);
 });
 
+test.each([
+  ["aws_kms_key.links", ["create"]],
+  ["aws_kms_alias.links", ["create"]],
+  ["aws_apigatewayv2_stage.stage", ["update"]],
+])("leaves to a person, and says so before anything is applied, what it may not make: %s", async (address, actions) => {
+  terraform.plans("delivery", [...UPDATE, { address, actions }]);
+  const { exitCode, stdout } = await update(["develop"]);
+  expect({ exitCode, stdout }).toEqual({
+    exitCode: 0,
+    stdout: expect.stringMatching(new RegExp(`left as it is.*${address}.*npx cdktf deploy delivery`)),
+  });
+  expect(terraform.asked.filter((line) => /apply/.test(line))).toEqual([]);
+});
+
 test("initializes one stack after the other: they share the folder that providers are unpacked into", async () => {
   await update(["develop"]);
   const inits = terraform.asked.filter((line) => line.endsWith(": init"));

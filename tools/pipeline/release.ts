@@ -1,13 +1,14 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { releaseRoleArn } from "../../shared/names";
+import { broughtBack } from "../../shared/run-report";
 import { runCommand, UserError } from "../project";
 import { releaseClients } from "../release/clients";
 import type { Context } from "../release/context";
 import { ReleasableFunction } from "../release/function";
 import { readBundle, readCommit, readImages, readReleases } from "../release/inputs";
 import { ReleaseRecord } from "../release/record";
-import { bringBack, release } from "../release/release";
+import { bringBack, checkStands, release } from "../release/release";
 import { ReleasableService } from "../release/service";
 import { readEnvironment, readOutputs } from "./environment";
 
@@ -18,21 +19,23 @@ const SECONDS = 5;
  * `npm run release -- ENVIRONMENT [FOLDER]`: releases the images that IMAGE_<SERVICE> name, and the functions as they are
  * synthesized, by CodeDeploy; leaves in the folder what it did, and on the versions the commit that COMMIT names.
  * `npm run release -- ENVIRONMENT --back FOLDER`: brings back what was before that.
+ * `npm run release -- ENVIRONMENT --stands FOLDER`: fails where what was before that runs again.
  */
 runCommand(async () => {
-  const { name, folder, isBack } = argumentsOf(process.argv.slice(2));
+  const { name, folder, mode } = argumentsOf(process.argv.slice(2));
+  const isNew = mode === "release";
   const { settings, environment, folder: stack } = await readEnvironment(name);
   const { cluster, services, functions } = readReleases(name, await readOutputs(name, stack));
-  const earlier = isBack ? ReleaseRecord.read(folder, name) : undefined;
+  const earlier = isNew ? undefined : ReleaseRecord.read(folder, name);
   // All that a release is made of is there before anything changes; the way back needs none of it.
-  const images = isBack ? {} : readImages(settings, Object.keys(services), process.env);
+  const images = isNew ? readImages(settings, Object.keys(services), process.env) : {};
   const bundles = Object.values(functions).map(({ function: one }) =>
-    isBack ? new Uint8Array() : readBundle(stack, one),
+    isNew ? readBundle(stack, one) : new Uint8Array(),
   );
   const context: Context = {
     environment: name,
     region: environment.region,
-    commit: isBack ? undefined : readCommit(process.env),
+    commit: isNew ? readCommit(process.env) : undefined,
     role: releaseRoleArn(settings, environment),
     clients: await releaseClients(settings, environment),
     tell: (line) => console.log(line),
@@ -47,9 +50,10 @@ runCommand(async () => {
       ([one, group], index) => new ReleasableFunction(one, group, bundles[index]!, context),
     ),
   ];
-  if (earlier) {
+  if (earlier && mode === "stands") await checkStands(subjects, earlier, context);
+  else if (earlier) {
     await bringBack(subjects, earlier, context);
-    console.log(`${name} is as it was before the release.`);
+    console.log(broughtBack(name));
   } else {
     const record = ReleaseRecord.begin(folder, name);
     await release(subjects, record, context).catch((error) => {
@@ -65,21 +69,26 @@ runCommand(async () => {
 });
 
 /** @throws UserError where they are not what the command takes */
-function argumentsOf(args: string[]): { name: string; folder: string; isBack: boolean } {
+function argumentsOf(args: string[]): { name: string; folder: string; mode: "release" | "back" | "stands" } {
   try {
     const { values, positionals } = parseArgs({
       args,
-      options: { back: { type: "string" } },
+      options: { back: { type: "string" }, stands: { type: "string" } },
       allowPositionals: true,
     });
     const [name, folder = "release", ...others] = positionals;
-    if (name && !others.length && !(values.back !== undefined && positionals.length > 1))
-      return { name, folder: resolve(values.back ?? folder), isBack: values.back !== undefined };
+    const { back, stands } = values;
+    const earlier = back ?? stands;
+    const isOne = earlier === undefined || (positionals.length === 1 && !(back && stands));
+    if (name && !others.length && isOne) {
+      const mode = back !== undefined ? "back" : stands !== undefined ? "stands" : "release";
+      return { name, folder: resolve(earlier ?? folder), mode };
+    }
   } catch {
     // Told below, as all that is wrong with them.
   }
   throw new UserError(
-    "Name an environment, and a folder for what was done: npm run release -- dev release. The way back: npm run release -- dev --back release",
+    "Name an environment, and a folder for what was done: npm run release -- dev release. The way back: npm run release -- dev --back release. Whether it stands: npm run release -- dev --stands release",
   );
 }
 

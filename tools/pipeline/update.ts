@@ -5,6 +5,7 @@ import {
 } from "@aws-sdk/client-codepipeline";
 import type { Settings } from "../../settings";
 import { isPattern, pipelineName, stacksUpdatedBy, UPDATED_FOR } from "../../shared/names";
+import { goesOnIn } from "../../shared/run-report";
 import { runCommand, UserError } from "../project";
 import { kindIsDestructive } from "../review/kind";
 import type { Review } from "../review/review";
@@ -23,6 +24,12 @@ const NEVER_DESTROYED = new Set([
   "aws_kms_key",
   "aws_s3_bucket",
 ]);
+
+/** What a pipeline's role may not make or change, as nothing limits it to the project's own. */
+const PEOPLES: readonly (readonly [type: RegExp, kind: RegExp])[] = [
+  [/^aws_kms_(key|alias)$/, /^create$/],
+  [/^aws_apigatewayv2_/, /^(create|update|unknown)$/],
+];
 
 /** CodePipeline may be busy with the change that was just made. */
 const STARTS = { attempts: 6, secondsBetween: 10 } as const;
@@ -128,6 +135,13 @@ async function bringUpToDate({ name, stack, plan }: Planned, isSettled: boolean)
     );
     return false;
   }
+  const peoples = leftToPeople(reviewed);
+  if (peoples.length) {
+    console.log(
+      `${name} is left as it is: the pipeline may not make or change ${peoples.join(", ")}. Deploy it yourself, with your own access to the build account: npx cdktf deploy ${name}`,
+    );
+    return false;
+  }
   const result = await stack.apply(file, { onLine: (line) => console.log(line) });
   if (result.exitCode !== 0)
     throw new UserError(
@@ -141,6 +155,13 @@ const neverDestroyed = ({ plans }: Review): string[] =>
   plans
     .flatMap(({ resources }) => resources)
     .filter(({ type, kind }) => NEVER_DESTROYED.has(type) && kindIsDestructive(kind))
+    .map(({ address }) => address);
+
+/** Addresses of what a plan makes or changes that only a person may. */
+const leftToPeople = ({ plans }: Review): string[] =>
+  plans
+    .flatMap(({ resources }) => resources)
+    .filter((one) => PEOPLES.some(([type, kind]) => type.test(one.type) && kind.test(one.kind)))
     .map(({ address }) => address);
 
 /**
@@ -175,7 +196,7 @@ async function startAnew(settings: Settings, name: string, { id, revision }: Exe
         pipelineName: pipeline,
         pipelineExecutionId: id,
         abandon: false,
-        reason: `The pipeline has changed: ${started} goes on in its place`,
+        reason: goesOnIn(started),
       }),
     );
   } catch (error) {

@@ -62,6 +62,27 @@ export async function bringBack(
     throw new UserError(`Not all of ${context.environment} is as it was before the release, as told above.`);
 }
 
+/**
+ * Looks whether a release stands: tests that pass on what was before it say nothing of it.
+ *
+ * @throws UserError where what was before it runs again
+ */
+export async function checkStands(
+  subjects: readonly Releasable[],
+  record: ReleaseRecord,
+  { environment }: Context,
+): Promise<void> {
+  const gone: string[] = [];
+  for (const subject of subjects) {
+    const { before, after } = record.entry(subject);
+    if (before && after && before !== after && (await subject.running()) === before) gone.push(subject.name);
+  }
+  if (gone.length)
+    throw new UserError(
+      `${gone.join(" and ")} of ${environment} ${gone.length > 1 ? "run" : "runs"} what was there before this release: it was brought back. Nothing was tested. Mend what failed then, and release the change anew.`,
+    );
+}
+
 /** @returns whether the new version runs */
 async function releaseOne(subject: Releasable, record: ReleaseRecord, context: Context): Promise<boolean> {
   const { name, group } = subject;

@@ -85,11 +85,21 @@ test("releases all with the environment's role in its region, and brings all bac
   const record = JSON.parse(readFileSync(join(cwd, "release/releases.json"), "utf8"));
   expect(record.services.web).toMatchObject({ before: OLD_TASK, after: NEW_TASK, done: "released" });
 
+  const stands = await run(["dev", "--stands", "release"], { IMAGE_WEB: "" });
+  expect({ exitCode: stands.exitCode, stderr: stands.stderr }).toEqual({ exitCode: 0, stderr: "" });
+
   // It takes no image.
   const back = await run(["dev", "--back", "release"], { IMAGE_WEB: "" });
   expect({ exitCode: back.exitCode, stderr: back.stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(back.stdout).toMatch(/dev is as it was before the release\.$/);
   expect([aws.service, aws.alias]).toEqual([OLD_TASK, "1"]);
+
+  // Tests of the old version would say nothing of the new one.
+  const gone = await run(["dev", "--stands", "release"], { IMAGE_WEB: "" });
+  expect({ exitCode: gone.exitCode, stderr: gone.stderr }).toEqual({
+    exitCode: 1,
+    stderr: expect.stringMatching(/^web and hello of dev run what was there before this release/),
+  });
 });
 
 test("fails with words for people where a release fails, and leaves its record in the folder named", async () => {
@@ -147,6 +157,7 @@ describe("fails with words for people, and changes nothing, when", () => {
     [["dev", "release", "more"]],
     [["dev", "release", "--back", "release"]],
     [["dev", "--back"]],
+    [["dev", "--back", "release", "--stands", "release"]],
     [["dev", "--force"]],
   ])("it is given %j", async (args) => {
     expect(await failure(args)).toMatch(/^Name an environment, and a folder/);
