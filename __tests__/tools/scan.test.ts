@@ -286,6 +286,10 @@ afterEach(() => registry.stop());
 
 describe("dependencies", () => {
   const ENVIRONMENT = { ...process.env };
+  // Whoever runs the tests may have named a registry.
+  beforeEach(() => {
+    delete process.env.NPM_AUDIT_REGISTRY;
+  });
   afterEach(() => {
     process.env = { ...ENVIRONMENT };
   });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { type Json, readPlan } from "../../../tools/review/plan";
 import { toJson } from "../../../tools/review/review";
 import { isHarmless, isSecretName, nameBelow, Redactor } from "../../../tools/review/secrets";
+import { cpuSeconds } from "../../support/effort";
 import { change, planText, reviewOf, shown, textOf } from "./support";
 
 const everyShape = (changes: unknown[], more: object = {}) => {
@@ -544,12 +545,6 @@ describe("names", () => {
 });
 
 describe("what somebody made to be slow is read at once:", () => {
-  const seconds = (act: () => void) => {
-    const started = performance.now();
-    act();
-    return (performance.now() - started) / 1000;
-  };
-
   test.each([
     "-eyJ",
     "eyJaaaaaaaaaa-",
@@ -592,8 +587,8 @@ describe("what somebody made to be slow is read at once:", () => {
     "[ ",
   ])("%j many times", (piece) => {
     const text = piece.repeat(200_000 / piece.length);
-    expect(seconds(() => plain.text(text))).toBeLessThan(0.2);
-    expect(seconds(() => plain.text(`{${text}`))).toBeLessThan(0.2);
+    expect(cpuSeconds(() => plain.text(text))).toBeLessThan(0.5);
+    expect(cpuSeconds(() => plain.text(`{${text}`))).toBeLessThan(0.5);
   });
 
   test("a private key, a token, a password and an ARN of twenty megabytes", () => {
@@ -610,13 +605,13 @@ describe("what somebody made to be slow is read at once:", () => {
 
   test("secrets of one beginning and many lengths, over much text of it", () => {
     const redactor = redactorOf(Array.from({ length: 2000 }, (_, index) => `${"a".repeat(index + 4)}b`));
-    expect(seconds(() => redactor.text("a".repeat(2_000_000)))).toBeLessThan(2);
+    expect(cpuSeconds(() => redactor.text("a".repeat(2_000_000)))).toBeLessThan(5);
   });
 
   test("a long secret that overlaps itself", () => {
     const redactor = redactorOf("a".repeat(10_000));
     let safe = "";
-    expect(seconds(() => (safe = redactor.text(`x${"a".repeat(1_000_000)}`)))).toBeLessThan(2);
+    expect(cpuSeconds(() => (safe = redactor.text(`x${"a".repeat(1_000_000)}`)))).toBeLessThan(5);
     expect(safe).toBe("x(sensitive)");
   });
 
@@ -627,7 +622,7 @@ describe("what somebody made to be slow is read at once:", () => {
     );
     const redactor = redactorOf(secrets);
     const text = "arn:aws:iam::111111111111:role/some-thing ".repeat(500_000);
-    expect(seconds(() => redactor.text(text))).toBeLessThan(4);
+    expect(cpuSeconds(() => redactor.text(text))).toBeLessThan(10);
     expect(redactor.text(secrets.join(" "))).toBe(secrets.map(() => "(sensitive)").join(" "));
   });
 });
