@@ -1,7 +1,9 @@
-import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { projectRoot, runCommand, UserError } from "../project";
 import { syntheticPlan } from "./plan";
@@ -102,10 +104,49 @@ function review(runs: number): Measurement[] {
   ];
 }
 
-/** `npm run bench [-- --demo]`: what this project promises of its speed, and what it is. */
+/**
+ * A rehearsal of this project as it is committed, with its own packages, tests and two environments; and the next one,
+ * after a change of the service, when all is warm.
+ */
+async function rehearsals(): Promise<Measurement[]> {
+  const folder = join(mkdtempSync(join(tmpdir(), "slipway-bench-")), "project");
+  seconds("git", ["clone", "--quiet", root, folder], root);
+  seconds("npm", ["ci", "--no-audit", "--no-fund"], folder);
+  const child = spawn("npm", ["run", "--silent", "rehearse", "--", "--watch", "--approve", "--json", "-"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const times: number[] = [];
+  try {
+    for await (const line of createInterface(child.stdout)) {
+      const { succeeded, seconds: took } = JSON.parse(line) as { succeeded: boolean; seconds: number };
+      if (!succeeded)
+        throw new UserError(`The rehearsal failed. Run it in a clone: npm run rehearse -- --approve`);
+      times.push(took);
+      if (times.length === 2) break;
+      appendFileSync(join(folder, "app/index.ts"), "// Changed.\n");
+    }
+  } finally {
+    const ended = once(child, "exit");
+    child.kill("SIGINT");
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const [cold = Number.NaN, warm = Number.NaN] = times;
+  return [
+    { what: "rehearsal, all of it new", value: cold, unit: "s", budget: 600 },
+    { what: "rehearsal, warm", value: warm, unit: "s", budget: 180 },
+  ];
+}
+
+/** `npm run bench [-- --demo] [--rehearsal]`: what this project promises of its speed, and what it is. */
 runCommand(async () => {
   const { values } = parseArgs({
-    options: { demo: { type: "boolean", default: false }, runs: { type: "string", default: "7" } },
+    options: {
+      demo: { type: "boolean", default: false },
+      rehearsal: { type: "boolean", default: false },
+      runs: { type: "string", default: "7" },
+    },
   });
   const runs = Number(values.runs);
   const measurements = [...synth(runs), ...review(runs)];
@@ -119,6 +160,7 @@ runCommand(async () => {
     const value = seconds(process.execPath, [join(root, "tools/demo.mjs"), "--destroy"], root);
     measurements.push({ what: "npm run demo -- --destroy", value, unit: "s", budget: 480 });
   }
+  if (values.rehearsal) measurements.push(...(await rehearsals()));
   for (const { what, value, unit, budget } of measurements) {
     const verdict = value <= budget ? "" : "  over its budget";
     console.log(`${what.padEnd(32)} ${value.toFixed(2).padStart(8)} ${unit}  (budget ${budget})${verdict}`);
