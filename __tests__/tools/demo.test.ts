@@ -1,5 +1,6 @@
 import { demoEnvironment } from "../../tools/demo/environment";
 import { readOutputs, summarize, table } from "../../tools/demo/summary";
+import { Interruption } from "../../tools/demo/terminal";
 import { exampleSettings } from "../support/settings";
 
 test("the table shows each stack's account and resources, and the addresses below", async () => {
@@ -54,4 +55,18 @@ test("the demo's commands reach Local AWS and nothing of the caller's", () => {
     CHAT_WEBHOOK_URL: "http://127.0.0.1:1/local-aws/chat",
     NO_COLOR: "1",
   });
+});
+
+test("after Ctrl-C no task begins, which nobody would end", async () => {
+  const interruption = new Interruption();
+  const begun: string[] = [];
+  const tasks = interruption.guard(
+    ["first", "second"].map((title) => ({ title, task: () => void begun.push(title) })),
+  );
+  const run = (index: number) => async () => tasks[index]!.task({}, undefined as never);
+  await run(0)();
+  process.emit("SIGINT");
+  await interruption.done;
+  await expect(run(1)()).rejects.toThrow("Stopped.");
+  expect(begun).toEqual(["first"]);
 });

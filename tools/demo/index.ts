@@ -19,6 +19,7 @@ class Demo {
   /** Where the commands run, with settings and a cdktf.json as a user's project has them. */
   private readonly folder = join(this.root, ".slipway/demo");
   private readonly log = join(this.folder, "demo.log");
+  private readonly abort = new AbortController();
   private settings!: Settings;
   private world?: World;
   readonly stacks: StackSummary[] = [];
@@ -28,7 +29,7 @@ class Demo {
 
   tasks(destroy: boolean): ListrTask[] {
     return [
-      { title: "Terraform and the emulator", task: async (_, task) => void (await findTools(task)) },
+      { title: "Terraform and the emulator", task: (_, task) => this.findTools(task) },
       { title: "Local AWS", task: (_, task) => this.startAws(task) },
       ...foundationTasks(() => this.deployer),
       {
@@ -65,13 +66,22 @@ class Demo {
     return this.settings.region;
   }
 
+  /** Ends Local AWS, and the commands that deploy there. */
   async stop(): Promise<void> {
+    this.abort.abort();
     await this.world?.stop();
   }
 
+  private get example(): string {
+    return join(this.root, "terraform.tfvars.example");
+  }
+
+  private async findTools(task: Wrapper): Promise<void> {
+    this.settings = await projectSettings(this.example);
+    await findTools(task);
+  }
+
   private async startAws(task: Wrapper): Promise<void> {
-    const example = join(this.root, "terraform.tfvars.example");
-    this.settings = await projectSettings(example);
     // Local AWS keeps nothing from one run to the next, so neither do we.
     rmSync(this.folder, { recursive: true, force: true });
     rmSync(
@@ -79,7 +89,7 @@ class Demo {
       { force: true },
     );
     mkdirSync(this.folder, { recursive: true });
-    copyFileSync(example, join(this.folder, "terraform.tfvars"));
+    copyFileSync(this.example, join(this.folder, "terraform.tfvars"));
     const runner = relative(this.folder, join(this.root, "tools/run.mjs"));
     writeFileSync(
       join(this.folder, "cdktf.json"),
@@ -96,6 +106,7 @@ class Demo {
       logFile: this.log,
       settings: this.settings,
       minuteMilliseconds: this.minute,
+      signal: this.abort.signal,
     });
     await this.world.start();
     task.title += ` at ${this.endpoint}`;
@@ -147,7 +158,7 @@ runCommand(async () => {
   const demo = new Demo(minuteMilliseconds(values.minute));
   const interruption = new Interruption();
   try {
-    const tasks = new Listr(demo.tasks(values.destroy), listrOptions());
+    const tasks = new Listr(interruption.guard(demo.tasks(values.destroy)), listrOptions());
     await interruption.orDone(tasks.run()).catch((error: Error) => {
       throw new UserError(error.message);
     });

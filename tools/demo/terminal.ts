@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type Listr, type ListrLogger, PRESET_TIMER } from "listr2";
+import { type Listr, type ListrLogger, type ListrTask, PRESET_TIMER } from "listr2";
 import { UserError } from "../project";
 
 /** Ctrl-C, or SIGTERM. It is ours: it ends what was started here, and Local AWS too. */
@@ -27,7 +27,6 @@ export class Interruption {
    * @throws UserError where it comes, also for what fails because of it
    */
   async orDone<T>(work: Promise<T>): Promise<T> {
-    const stopped = () => new UserError("Stopped.");
     return Promise.race([
       work.catch((error: Error) => {
         throw this.came ? stopped() : error;
@@ -37,7 +36,20 @@ export class Interruption {
       }),
     ]);
   }
+
+  /** Tasks of which none begins when it has come: nobody would end what that starts. */
+  guard(tasks: readonly ListrTask[]): ListrTask[] {
+    return tasks.map((one) => ({
+      ...one,
+      task: (context, task) => {
+        if (this.came) throw stopped();
+        return one.task(context, task);
+      },
+    }));
+  }
 }
+
+const stopped = () => new UserError("Stopped.");
 
 /** How tasks are shown. */
 export type ListrOptions = ConstructorParameters<typeof Listr>[1];

@@ -39,6 +39,7 @@ export interface WorldProps
 /** A Local AWS, and the commands that deploy there as users deploy to AWS. */
 export class World {
   private aws?: LocalAws;
+  private starting?: Promise<LocalAws>;
   /** Another one, from which it is deployed from then on. */
   place: Place;
 
@@ -53,19 +54,24 @@ export class World {
 
   async start(): Promise<void> {
     const { settings, minuteMilliseconds, enforceIam, faults, reuse, log } = this.props;
-    this.aws = await startLocalAws({
-      account: settings.account,
-      motoServer: await motoServer(),
-      minuteMilliseconds,
-      enforceIam,
-      faults,
-      reuse,
-      log,
-    });
+    this.starting = motoServer().then((moto) =>
+      startLocalAws({
+        account: settings.account,
+        motoServer: moto,
+        minuteMilliseconds,
+        enforceIam,
+        faults,
+        reuse,
+        log,
+      }),
+    );
+    this.aws = await this.starting;
   }
 
+  /** Ends it, also one that has only begun to start. */
   async stop(): Promise<void> {
-    await this.aws?.stop();
+    const aws = await this.starting?.catch(() => undefined);
+    await aws?.stop();
   }
 
   /** Runs `npm run SCRIPT`. @throws UserError with the end of what it printed */

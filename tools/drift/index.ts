@@ -22,6 +22,7 @@ async function main(): Promise<number> {
   // Each named wrongly is told before the first is planned.
   const read = [];
   for (const name of new Set(environments)) read.push({ name, ...(await readEnvironment(name)) });
+  if (folder !== undefined) makeFolder(folder);
   const comparisons: [string, Comparison][] = [];
   for (const { name, settings, environment, folder: stack } of read) {
     const { json, failure } = await new Stack(stack).plan(planRoleArn(settings, environment));
@@ -31,7 +32,6 @@ async function main(): Promise<number> {
   }
   if (folder !== undefined) {
     const report = reportOf(read[0]!.settings.project, new Date(), comparisons);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(join(folder, "drift.json"), `${JSON.stringify(report, null, 2)}\n`);
   }
   const found = new Set(comparisons.map(([, { is }]) => is));
@@ -50,6 +50,17 @@ function parse(args: string[]): { environments: string[]; folder?: string } {
     return { environments: positionals, folder: values.report };
   } catch (error) {
     throw new UserError(`${(error as Error).message}\n${USAGE}`);
+  }
+}
+
+/** Before all is planned for a report that cannot be kept. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UserError(
+      `--report ${folder} cannot be made: ${(error as Error).message}. Name a folder that is there, or can be.`,
+    );
   }
 }
 

@@ -144,10 +144,14 @@ export class Gateway {
 
   /** Ends what its services run, which may still ask it for something, and then itself. */
   async stop(): Promise<void> {
-    await Promise.all([...this.services.values(), ...this.quirks].map((running) => running.stop?.()));
-    await Promise.all([this.images.stop(), this.artifacts.stop(), this.alarms.stop()]);
-    this.server.closeAllConnections();
-    this.server.close();
+    try {
+      await Promise.all([...this.services.values(), ...this.quirks].map((running) => running.stop?.()));
+    } finally {
+      // Whatever did not stop, nothing else stays because of it.
+      await Promise.all([this.images.stop(), this.artifacts.stop(), this.alarms.stop()]);
+      this.server.closeAllConnections();
+      this.server.close();
+    }
   }
 
   private async handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -50,7 +50,7 @@ runCommand(async () => {
   };
   const prepare = async () => {
     isReady = false;
-    const tasks = new Listr(rehearsal.preparation(), screen.listr);
+    const tasks = new Listr(interruption.guard(rehearsal.preparation()), screen.listr);
     await interruption.orDone(tasks.run()).catch((error: Error) => {
       throw new UserError(error.message);
     });

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type FaultSettings, minuteMilliseconds, readFaults } from "../local-aws";
 import { UserError } from "../project";
@@ -43,6 +45,7 @@ export function readOptions(args: readonly string[]): Options {
     throw new UserError(
       "--watch and --from-commit were both given: a commit does not change. Give one, or neither.",
     );
+  checkRecord(given.json);
   return {
     pipeline: given.pipeline,
     settings: given.settings,
@@ -56,6 +59,17 @@ export function readOptions(args: readonly string[]): Options {
     mails: given.mails,
     minuteMilliseconds: minuteMilliseconds(minute),
   };
+}
+
+/** Before minutes have gone by for what cannot be kept. */
+function checkRecord(file: string | undefined): void {
+  if (file === undefined || file === "-") return;
+  if (file === "") throw new UserError("--json is empty: name a file, or - for the standard output.");
+  const folder = dirname(resolve(file));
+  const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  if (!isFolder(folder))
+    throw new UserError(`--json ${file}: there is no folder ${folder}. Make it, or name a file elsewhere.`);
+  if (isFolder(file)) throw new UserError(`--json ${file}: that is a folder. Name a file in it.`);
 }
 
 function parse(args: readonly string[]) {

@@ -201,9 +201,12 @@ export class Rehearsal {
   async end(keepLog: boolean): Promise<void> {
     this.abort.abort();
     for (const client of this.clients?.all ?? []) client.destroy();
-    await this.world?.stop();
-    rmSync(this.folder, { recursive: true, force: true });
-    if (!keepLog) rmSync(this.logFile, { force: true });
+    try {
+      await this.world?.stop();
+    } finally {
+      rmSync(this.folder, { recursive: true, force: true });
+      if (!keepLog) rmSync(this.logFile, { force: true });
+    }
   }
 
   private record() {

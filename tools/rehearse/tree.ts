@@ -19,7 +19,7 @@ export interface TreeProps {
   readonly project: string;
   /** @default - the working tree: what Git has, and what it does not ignore */
   readonly revision?: string;
-  /** Where it is put. */
+  /** Where it is put, in place of whatever lies there. */
   readonly folder: string;
 }
 
@@ -31,6 +31,7 @@ export interface TreeProps {
  */
 export async function takeTree({ project, revision, folder }: TreeProps): Promise<Tree> {
   const scratch = `${folder}.git`;
+  for (const one of [folder, scratch]) rmSync(one, { recursive: true, force: true });
   mkdirSync(join(scratch, "objects"), { recursive: true });
   mkdirSync(folder, { recursive: true });
   const plain = (...args: string[]) => execa("git", args, { cwd: project, reject: false });

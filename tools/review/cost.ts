@@ -102,6 +102,14 @@ function alarmAmounts(side: Side): Amounts | typeof UNPRICED {
 const BY_USE =
   /^aws_(lambda_function|s3_bucket|s3_object|sqs_queue|sns_topic|cloudwatch_log_group|ecr_repository|flow_log|codebuild_project|codepipeline|dynamodb_table|efs_file_system|cloudfront_distribution|apigatewayv2_api|api_gateway_rest_api|sfn_state_machine)$/;
 
+/** Whether a table of DynamoDB has, before or after the apply, capacity that is paid for by the hour: its default. */
+const isProvisioned = (resource: ResourceChange) =>
+  resource.type === "aws_dynamodb_table" &&
+  SIDES.some((when) => {
+    const side = sideOf(resource, when);
+    return side !== undefined && side.read("billing_mode") !== "PAY_PER_REQUEST";
+  });
+
 /** What costs nothing, or is a part of what does. */
 const FREE =
   /^(terraform_data|null_resource|(random|time|local|tls|archive)_\w+)$|^aws_(iam_\w+|s3_bucket_\w+|lambda_(alias|permission|function_url|layer_version|event_source_mapping)|sqs_queue_\w+|sns_topic_\w+|kms_(alias|grant|key_policy)|apigatewayv2_\w+|ecr_\w+_policy|ecs_(cluster|cluster_capacity_providers|task_definition)|appautoscaling_\w+|autoscaling_policy|codedeploy_\w+|codebuild_(webhook|report_group)|codestarconnections_connection|cloudwatch_event_(rule|target|permission)|cloudwatch_log_(stream|resource_policy|subscription_filter|metric_filter)|secretsmanager_secret_\w+|wafv2_(web_acl_\w+|ip_set|regex_pattern_set)|vpc|vpc_dhcp_options\w*|vpc_endpoint_\w+|vpc_security_group_\w+|default_\w+|subnet|route|route_table|route_table_association|main_route_table_association|internet_gateway|egress_only_internet_gateway|network_acl\w*|network_interface|security_group|security_group_rule|eip_association|lb_(listener|listener_rule|listener_certificate|target_group|target_group_attachment)|alb_(listener|listener_rule|target_group)|acm_certificate|acm_certificate_validation|route53_record)$/;
@@ -115,7 +123,7 @@ export function estimateCost(plan: Plan): CostReview {
   for (const resource of plan.resources.filter(({ mode }) => mode === "managed")) {
     const { type, change } = resource;
     const kind = kindOf(change.actions);
-    if (BY_USE.test(type)) {
+    if (BY_USE.test(type) && !isProvisioned(resource)) {
       if (kind === "create" || kind === "delete") byUse++;
       continue;
     }

@@ -64,6 +64,10 @@ test.each<[string[], RegExp]>([
   [[], /^No environment is named\.\nUsage: npm run drift/],
   [["dev", "--format", "json"], /Unknown option '--format'[\s\S]*Usage: npm run drift/],
   [["dev", "--report="], /^--report is empty/],
+  [
+    ["dev", "--report", "terraform.tfvars/report"],
+    /^--report terraform.tfvars\/report cannot be made: ENOTDIR/,
+  ],
   [["dev", "elsewhere"], /no environment "elsewhere" in terraform\.tfvars: it has dev, prod\./],
 ])("fails with words for people, before anything is planned, when it is given %j", async (args, message) => {
   const { drift, terraform } = project();

@@ -91,7 +91,7 @@ test.each([
       { cwd: "/", env: machineEnvironment(process.env) },
       (text) => {
         // Longer than a command's output may be silent after its end.
-        if (!output) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+        if (!output) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
         output += text;
       },
     );

@@ -25,6 +25,8 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 class CountingRole extends FakeRole {
   downloads = 0;
   forbidden = false;
+  /** What downloads wait for. */
+  held: Promise<void> = Promise.resolve();
 
   override async openObject(bucket: string, key: string) {
     if (this.forbidden) throw Object.assign(new Error("not authorized"), { name: "AccessDenied" });
@@ -33,19 +35,21 @@ class CountingRole extends FakeRole {
 
   override async download(bucket: string, key: string, file: string) {
     this.downloads++;
+    await this.held;
     return super.download(bucket, key, file);
   }
 }
 
 const PACKAGE = "node_modules/pack/index.js";
-/** It cannot be packed small: an artifact of more than five megabytes. */
-const LARGE = randomBytes(6 * 1024 * 1024);
+/** A large file for us, which cannot be packed small, and so makes its artifact one that is kept. */
+const LARGE = randomBytes(1024 * 1024 + 1);
+const LEAST_BYTES = 1024 * 1024;
 let role: CountingRole;
 let artifacts: UnpackedArtifacts;
 let folders = 0;
 beforeEach(() => {
   role = new CountingRole();
-  artifacts = new UnpackedArtifacts();
+  artifacts = new UnpackedArtifacts(LEAST_BYTES);
 });
 afterEach(() => artifacts.stop());
 
@@ -109,7 +113,7 @@ test("what one build has made, others get without unpacking it: packages and lar
 test("what comes from elsewhere is fetched and unpacked once", async () => {
   await put(madeFolder(), "install");
   await artifacts.stop();
-  artifacts = new UnpackedArtifacts();
+  artifacts = new UnpackedArtifacts(LEAST_BYTES);
   const folders = await Promise.all([bring("install"), bring("install")]);
   expect([role.downloads, ...folders.map((folder) => text(folder, PACKAGE))]).toEqual([1, "two", "two"]);
 });
@@ -166,4 +170,26 @@ test("keeps the newest four, and nothing after its end", async () => {
   const { nlink } = statSync(linked);
   await artifacts.stop();
   expect(statSync(linked).nlink).toBe(nlink - 1);
+});
+
+test("one that a build still lays out is removed only after that, however many came since", async () => {
+  await put(madeFolder(), "install");
+  await artifacts.stop();
+  artifacts = new UnpackedArtifacts(LEAST_BYTES);
+  let arrive = () => {};
+  role.held = new Promise((resolve) => (arrive = resolve));
+  const brought = bring("install");
+  for (const key of ["1", "2", "3", "4"]) await put(madeFolder(), key);
+  arrive();
+  expect(text(await brought, PACKAGE)).toBe("two");
+});
+
+test("what cannot be kept unpacked fails no build, and is fetched by the next one", async () => {
+  const made = madeFolder();
+  await put(made, "install");
+  const zip = join(home, "copy.zip");
+  writeFileSync(zip, role.objects.get("b/install")!);
+  const lost = [{ path: "lost", file: join(made, "lost") }];
+  await artifacts.adopt({ bucket: "b", key: "install" }, "another etag", zip, lost);
+  expect(text(await bring("install"), PACKAGE)).toBe("two");
 });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
+import { AwsError } from "../../../tools/local-aws/aws-request";
 import type { LogEvent } from "../../../tools/local-aws/builds/log";
 import type { ServiceRole } from "../../../tools/local-aws/builds/role";
 
@@ -13,6 +14,8 @@ export class FakeRole implements ServiceRole {
   readonly parameters = new Map<string, string>();
   readonly secrets = new Map<string, string>();
   readonly events: LogEvent[] = [];
+  /** What it may not do, as `CodeBuild_20161006.StartBuild`. */
+  readonly denied = new Set<string>();
   /** How many times the log takes nothing. */
   failingLogs = 0;
 
@@ -58,6 +61,10 @@ export class FakeRole implements ServiceRole {
 
   async readSecret(reference: string) {
     return this.secrets.get(reference) ?? "";
+  }
+
+  async checkRight(_: string, target: string) {
+    if (this.denied.has(target)) throw new AwsError("AccessDeniedException", `no right to ${target}`, 403);
   }
 
   async logTo() {

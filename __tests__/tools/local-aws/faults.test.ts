@@ -5,6 +5,7 @@ import type { ActionJob } from "../../../tools/local-aws/pipelines/execution";
 import type { Build, Handover } from "../../../tools/local-aws/services/codebuild-builds";
 import { declaration } from "../../../tools/local-aws/services/pipeline-structure";
 import { UserError } from "../../../tools/project";
+import { FakeRole } from "./fake-role";
 import { Bed } from "./upstream";
 
 describe("faults as a user writes them", () => {
@@ -139,6 +140,7 @@ describe("the fault kill", () => {
       endpoint: () => "",
       builds: { startFor },
       faults: new Faults({ kill: "Test" }),
+      connect: async () => new FakeRole(),
     });
     for (const name of ["Lint", "Test", "Test"])
       await actions.perform(job(name), new AbortController().signal);

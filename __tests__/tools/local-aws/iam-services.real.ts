@@ -2,6 +2,7 @@ import {
   BatchGetBuildsCommand,
   CodeBuildClient,
   CreateProjectCommand,
+  ListBuildsCommand,
   StartBuildCommand,
 } from "@aws-sdk/client-codebuild";
 import {
@@ -12,6 +13,7 @@ import {
 } from "@aws-sdk/client-lambda";
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
+import { assumeServiceRole } from "../../../tools/local-aws/builds/role";
 import type { Mail } from "../../../tools/local-aws/events/mail";
 import { call } from "../../../tools/local-aws/functions/client";
 import type { Post } from "../../../tools/local-aws/posts";
@@ -112,6 +114,33 @@ test("a build fails whose role does not trust CodeBuild, or lacks a right, and s
   });
   await iam("PutRolePolicy", { RoleName: "of-build", PolicyName: "grants", PolicyDocument });
   expect(await again("of-build")).toBe("SUCCEEDED");
+});
+
+test("a pipeline's role is asked for its right to start a build of a project, which starts none", async () => {
+  await role("of-pipeline", "codepipeline.amazonaws.com");
+  const projectName = "of-build";
+  const taken = await assumeServiceRole({
+    endpoint: aws.endpoint,
+    region: "eu-west-1",
+    roleArn: roleArn("of-pipeline"),
+    session: "1",
+    service: "codepipeline.amazonaws.com",
+    source: `arn:aws:codepipeline:eu-west-1:${BUILD}:main`,
+  });
+  const check = () =>
+    taken.checkRight("codebuild", "CodeBuild_20161006.StartBuild", {
+      projectName,
+      timeoutInMinutesOverride: 0,
+    });
+  await expect(check()).rejects.toThrow(/is not authorized to perform: codebuild:StartBuild on .*of-build/);
+  const project = `arn:aws:codebuild:eu-west-1:${BUILD}:project/${projectName}`;
+  const PolicyDocument = policy({ Action: "codebuild:StartBuild", Resource: project });
+  await iam("PutRolePolicy", { RoleName: "of-pipeline", PolicyName: "grants", PolicyDocument });
+  const codebuild = new CodeBuildClient(config());
+  const builds = async () => (await codebuild.send(new ListBuildsCommand({}))).ids!.length;
+  const before = await builds();
+  await check();
+  expect(await builds()).toBe(before);
 });
 
 test("a function runs only with a role that trusts Lambda", async () => {

@@ -183,6 +183,7 @@ describe("a build", () => {
     );
   beforeEach(() => {
     started = undefined;
+    run.stop.mockClear();
     Object.assign(run, { status: "SUCCEEDED", phases: [] });
   });
 
@@ -268,6 +269,22 @@ describe("a build", () => {
         /^Error calling startBuild: Project cannot be found: arn:p \(Service: AWSCodeBuild; Status Code: 400; Error Code: ResourceNotFoundException; /,
       ),
     });
+  });
+
+  test("is not started where the pipeline's role may not, and comes to nothing where it may not look at it", async () => {
+    role.denied.add("CodeBuild_20161006.BatchGetBuilds");
+    await expect(start({}, { inputs: [artifact("Code")] })).rejects.toMatchObject({
+      code: "ConfigurationError",
+      message: expect.stringMatching(/^Error calling batchGetBuilds: no right to .*AccessDeniedException/),
+    });
+    expect([started !== undefined, run.stop.mock.calls.length]).toEqual([true, 1]);
+    started = undefined;
+    role.denied.add("CodeBuild_20161006.StartBuild");
+    await expect(start({}, { inputs: [artifact("Code")] })).rejects.toMatchObject({
+      code: "ConfigurationError",
+      message: expect.stringMatching(/^Error calling startBuild: no right to .*AccessDeniedException/),
+    });
+    expect(started).toBeUndefined();
   });
 
   test("is stopped when nobody waits for it any more", async () => {

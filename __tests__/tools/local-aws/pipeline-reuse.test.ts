@@ -48,8 +48,16 @@ beforeEach(async () => {
   };
   // S3 and IAM, as far as they are asked.
   server = createServer((request, response) => {
+    const url = new URL(request.url!, "http://s3");
+    const place = decodeURIComponent(url.pathname.slice(1));
+    if (request.method === "DELETE") {
+      // Without a version, a bucket that keeps them only hides it.
+      if (url.searchParams.get("versionId") === "v1") role.objects.delete(place);
+      return response.writeHead(204).end();
+    }
+    if (request.method === "HEAD") return response.setHeader("x-amz-version-id", "v1").end();
     if (request.method === "GET") {
-      const content = role.objects.get(decodeURIComponent(request.url!.slice(1)));
+      const content = role.objects.get(place);
       return response.writeHead(content ? 200 : 404).end(content);
     }
     const policy = { Version: "2012-10-17", Statement: { Effect: "Allow", Action: grants, Resource: "*" } };
@@ -130,7 +138,7 @@ test("a build of the same content does not run again, gives what the other one g
   ]);
   found!.succeeded("lint:2", {});
   expect(reused).toEqual([["lint:2", 1]]);
-  run = 7;
+  run = 5;
   expect((await look())?.instead?.buildspec).toContain("run 1'");
 });
 
@@ -169,6 +177,32 @@ test("a build that did not succeed is not reused", async () => {
   expect((await look())?.instead).toBeUndefined();
 });
 
+test.each<[string, Record<string, unknown>, Record<string, string>]>([
+  [
+    "project's variables",
+    { environment: { environmentVariables: [{ name: "TOKEN", value: "/token", type: "PARAMETER_STORE" }] } },
+    {},
+  ],
+  [
+    "buildspec",
+    {
+      source: {
+        type: "CODEPIPELINE",
+        buildspec: JSON.stringify({ version: 0.2, env: { "secrets-manager": { TOKEN: "token" } } }),
+      },
+    },
+    {},
+  ],
+  [
+    "action's variables",
+    {},
+    { EnvironmentVariables: JSON.stringify([{ name: "T", value: "t", type: "SECRETS_MANAGER" }]) },
+  ],
+])("a build whose %s name what is kept elsewhere always runs: it may be another by now", async (_, changes, configuration) => {
+  project = { ...project, ...changes };
+  expect(await look({ configuration })).toBeUndefined();
+});
+
 test("what always runs is not even looked at", async () => {
   inputs = async () => undefined;
   expect(await look()).toBeUndefined();
@@ -182,12 +216,41 @@ test("its output is taken over as it is, by the build's role", async () => {
   expect(role.objects.get(`artifacts/${second.key}`)).toEqual(role.objects.get(`artifacts/${first.key}`));
 });
 
+test("a role that may read its input no more, be it by the bucket's policy or a key's, fails as it would on AWS", async () => {
+  await build();
+  const input = artifact({ a: "1" });
+  const { instead } = (await look({ input }))!;
+  const folder = mkdtempSync(join(tmpdir(), "slipway-reuse-"));
+  try {
+    role.objects.delete(`artifacts/${input.key}`);
+    await expect(instead!.source.bring(folder, role, signal)).rejects.toThrow(
+      `error while downloading key ${input.key}, error: NoSuchKey`,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("what is built of an output that was not made again is the same, too", async () => {
   const outputs = [artifact({ made: "at nine" }), artifact({ made: "at ten" })];
   await build({ output: outputs[0] });
   await build({ input: outputs[0] });
   (await look({ output: outputs[1] }))!.succeeded("lint:3", {});
   expect((await look({ input: outputs[1] }))?.instead).toBeDefined();
+});
+
+test("outputs of older runs are removed, but what is still used of them", async () => {
+  const outputs = Array.from({ length: 6 }, (_, number) => artifact({ made: `${number}` }));
+  const isThere = () => outputs.map(({ key }) => role.objects.has(`artifacts/${key}`));
+  await build({ output: outputs[0] });
+  for (const output of outputs.slice(1)) {
+    (await look())!.succeeded("lint:again", {});
+    await build({ input: artifact({ a: output.key }), output });
+  }
+  await look();
+  expect(isThere()).toEqual([true, false, false, true, true, true]);
+  // Neither is what is not there any more given to anybody.
+  expect((await look({ input: artifact({ a: outputs[1]!.key }) }))?.instead).toBeUndefined();
 });
 
 describe("of a build that reads some files", () => {
@@ -277,6 +340,7 @@ describe("a pipeline's action", () => {
       endpoint: () => "",
       builds: { startFor: startFor as unknown as ActionsProps["builds"]["startFor"] },
       reuse: { of: async () => reusable },
+      connect: async () => role,
     });
     const job = {
       pipeline: { name: "main" },

@@ -104,6 +104,18 @@ test("Ctrl-C leaves neither a process nor a folder", async () => {
   expect([left(), readdirSync(temporary)]).toEqual([[], []]);
 });
 
+test.each([
+  "Terraform and the emulator",
+  "Local AWS",
+])("Ctrl-C ends it also while it is at %j", async (task) => {
+  const said = rehearse("--approve");
+  await until(() => said().includes(`❯ ${task}`), said);
+  rehearsal.kill("SIGINT");
+  await once(rehearsal, "exit");
+  expect(rehearsal.exitCode).toBe(1);
+  expect([left(), readdirSync(temporary)]).toEqual([[], []]);
+});
+
 test("kill -9 leaves no process, and what it leaves of files the next one removes", async () => {
   const processes = await deploying();
   const { pid } = rehearsal;

@@ -28,6 +28,10 @@ test("all that can be said is understood", () => {
   });
 });
 
+test("a record goes to a file, be it there or not", () => {
+  for (const json of ["package.json", "new.json"]) expect(readOptions(["--json", json]).json).toBe(json);
+});
+
 test("a watch follows the working tree", () => {
   expect(readOptions(["--watch"])).toMatchObject({ watch: true, fromCommit: undefined });
 });
@@ -39,6 +43,13 @@ test.each([
   ["a fault without an action", ["--fault", "kill="], /--fault kill=/],
   ["an option that it does not know", ["--fast"], /--fast[\s\S]*Usage: npm run rehearse/],
   ["an option without its value", ["--until"], /--until[\s\S]*Usage: npm run rehearse/],
+  [
+    "a record in no folder",
+    ["--json", "nowhere/at/all.json"],
+    /--json nowhere\/at\/all.json: there is no folder/,
+  ],
+  ["a record that is a folder", ["--json", "tools"], /--json tools: .*is a folder/],
+  ["a record without a name", ["--json="], /--json is empty/],
   ["a minute that is none", ["--minute", "soon"], /--minute soon/],
 ])("%s: refused, with what is allowed", (_, args, message) => {
   expect(() => readOptions(args)).toThrow(expect.objectContaining({ name: "UserError" }));

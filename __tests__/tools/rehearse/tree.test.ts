@@ -51,6 +51,12 @@ test("takes the commit that is checked out, where nothing was changed", async ()
   expect(read("sub/deep.ts")).toBe("deep");
 });
 
+test("leaves nothing of what lay there before, as of a rehearsal that was killed and had the same process id", async () => {
+  write({ "source/old.ts": "old", "source.git/index": "old" }, copies);
+  await take();
+  expect(readdirSync(join(copies, "source")).sort()).toEqual([".gitignore", "index.ts", "sub"]);
+});
+
 test("takes what is changed and new with it, and nothing that Git ignores or that was removed", async () => {
   write({ "index.ts": "two", "new.ts": "new", "noise.log": "x", "node_modules/a.js": "x" });
   rmSync(join(project, "sub"), { recursive: true });

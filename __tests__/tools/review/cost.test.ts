@@ -251,6 +251,16 @@ describe("does not count, and says so,", () => {
     ]);
   });
 
+  test("a table of DynamoDB whose capacity is bought by the hour as one that is paid by use", () => {
+    const table = (name: string, billing_mode: string) =>
+      change("aws_dynamodb_table", null, { billing_mode, read_capacity: 5000 }, { name });
+    expect(costOf([table("a", "PROVISIONED"), table("b", "PAY_PER_REQUEST")])).toMatchObject({
+      counted: [],
+      unpriced: 1,
+      byUse: 1,
+    });
+  });
+
   test("what is known only after the apply, beside what is known of the same resource", () => {
     const balancer = change(
       "aws_lb",

@@ -91,7 +91,8 @@ export function s3Source(
   };
 }
 
-const downloadFailure = (key: string, error: Error) =>
+/** In CodeBuild's words. */
+export const downloadFailure = (key: string, error: Error) =>
   new PhaseFailure(
     "CLIENT_ERROR",
     `error while downloading key ${key}, error: ${error.name}: ${error.message}`,
@@ -179,7 +180,7 @@ export function s3Target(props: S3TargetProps): BuildTarget {
       }
       if (!key) throw new PhaseFailure("CLIENT_ERROR", "a ZIP needs a name other than /");
       const zip = join(scratch, `artifact${identifier ? `-${identifier}` : ""}.zip`);
-      await writeZip(zip, files, artifacts?.find);
+      await (artifacts ? artifacts.pack(zip, files) : writeZip(zip, files));
       const etag = await store(key, zip);
       if (onStored) onStored({ location, ...(await sumsOf(zip)) });
       await artifacts?.adopt({ bucket, key }, etag, zip, files);

@@ -1,4 +1,3 @@
-import { closeSync, openSync, writeSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 
 export interface LogEvent {
@@ -17,7 +16,6 @@ const LEAST_HIDDEN_LINE = 4;
 
 /** A build's log: lines of Local AWS and of the commands, without the values that must not show. */
 export class BuildLog {
-  private readonly file: number;
   private readonly hidden = new Set<string>();
   private waiting: LogEvent[] = [];
   private line = "";
@@ -26,10 +24,6 @@ export class BuildLog {
   private closed = false;
   /** Where events go. @default - they wait */
   sink?: (events: readonly LogEvent[]) => Promise<void>;
-
-  constructor(file: string) {
-    this.file = openSync(file, "a", 0o600);
-  }
 
   /** Shows `***` in place of a value from now on. */
   hide(value: string): void {
@@ -64,7 +58,6 @@ export class BuildLog {
     clearTimeout(this.timer);
     this.pass();
     this.closed = true;
-    closeSync(this.file);
     await this.passing;
   }
 
@@ -75,9 +68,7 @@ export class BuildLog {
 
   private put(line: string): void {
     if (this.closed) return;
-    const message = `${this.masked(line)}\n`;
-    writeSync(this.file, message);
-    this.waiting.push({ timestamp: Date.now(), message });
+    this.waiting.push({ timestamp: Date.now(), message: `${this.masked(line)}\n` });
     this.timer ??= setTimeout(() => this.pass(), PASS_MILLISECONDS);
   }
 

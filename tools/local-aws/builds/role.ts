@@ -2,7 +2,7 @@ import { createReadStream, createWriteStream, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { S3Client } from "@aws-sdk/client-s3";
-import { OWN_AGENT } from "../aws-request";
+import { AwsError, OWN_AGENT } from "../aws-request";
 import { serviceKey } from "../iam/service-key";
 import { githubUrl } from "../posts";
 import { PhaseFailure } from "./buildspec";
@@ -53,6 +53,14 @@ export interface ServiceRole {
   readParameter(name: string): Promise<string>;
   /** A secret, by `secret-id:json-key:version-stage:version-id`. */
   readSecret(reference: string): Promise<string>;
+  /**
+   * Whether the role may do what a request asks: for what Local AWS does in its place, and not by that request.
+   *
+   * @param target as `CodeBuild_20161006.StartBuild`
+   * @param input changes nothing, be it that it is refused as none
+   * @throws AwsError where the role may not
+   */
+  checkRight(service: string, target: string, input: unknown): Promise<void>;
   /** Takes events into a stream of CloudWatch Logs, which is made first. */
   logTo(group: string, stream: string): Promise<(events: readonly LogEvent[]) => Promise<void>>;
 }
@@ -204,6 +212,13 @@ class AssumedRole implements ServiceRole {
     return typeof value === "string" ? value : JSON.stringify(value);
   }
 
+  async checkRight(service: string, target: string, input: unknown) {
+    const response = await this.ask(service, target, input);
+    const { __type, message, Message } = jsonFields(await response.text());
+    if (response.status === 403)
+      throw new AwsError(String(__type ?? "AccessDeniedException"), String(message ?? Message), 403);
+  }
+
   async logTo(group: string, stream: string) {
     const names = { logGroupName: group, logStreamName: stream };
     // There from the last build, as a rule.
@@ -248,12 +263,20 @@ class AssumedRole implements ServiceRole {
     return this.call("logs", `Logs_20140328.${operation}`, input);
   }
 
-  /** Calls an operation of a JSON protocol. Local AWS reads from the credential who asks, and checks no signature. */
+  /** Calls an operation of a JSON protocol. @throws Error where it fails */
   private async call(service: string, target: string, input: unknown): Promise<Record<string, unknown>> {
+    const response = await this.ask(service, target, input);
+    const answer = jsonFields(await response.text());
+    if (response.ok) return answer;
+    throw new Error(`${answer.__type ?? response.status}: ${answer.message ?? answer.Message ?? ""}`);
+  }
+
+  /** Local AWS reads from the credential who asks, and checks no signature. */
+  private ask(service: string, target: string, input: unknown): Promise<Response> {
     const { endpoint, region } = this.props;
     const date = new Date().toISOString().slice(0, 10).replaceAll("-", "");
     const credential = `${this.credentials.accessKeyId}/${date}/${region}/${service}/aws4_request`;
-    const response = await fetch(endpoint, {
+    return fetch(endpoint, {
       method: "POST",
       headers: {
         authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=host, Signature=0`,
@@ -263,9 +286,6 @@ class AssumedRole implements ServiceRole {
       },
       body: JSON.stringify(input),
     });
-    const answer = jsonFields(await response.text());
-    if (response.ok) return answer;
-    throw new Error(`${answer.__type ?? response.status}: ${answer.message ?? answer.Message ?? ""}`);
   }
 }
 

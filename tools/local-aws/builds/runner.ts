@@ -138,7 +138,7 @@ export class BuildRun {
 
     const provisioned = await this.phase("PROVISIONING", async () => {
       processes = this.processes = new BuildProcesses();
-      log = this.log = new BuildLog(join(processes.folder, "build.log"));
+      log = this.log = new BuildLog();
       role = await job.connect();
       for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
         log.hide(role.environment[name] ?? "");

@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { BuildProcesses } from "./processes";
 import type { ServiceRole } from "./role";
-import { type PackedFile, packedFiles, unpackZip, type ZipEntry } from "./zip";
+import { type PackedFile, packedFiles, unpackZip, writeZip, type ZipEntry } from "./zip";
 
 /** Smaller artifacts are packed and unpacked in no time. */
 const LEAST_BYTES = 5 * 1024 * 1024;
@@ -36,8 +36,15 @@ export class UnpackedArtifacts {
   /** By `bucket/key@etag`; those that were asked for last come last. */
   private readonly kept = new Map<string, Promise<Unpacked>>();
   private readonly packed = new Map<number, Known>();
+  /** Others came since; they are removed as soon as nobody can be using them. */
+  private readonly old: Unpacked[] = [];
+  /** How many lay out, or pack. */
+  private busy = 0;
   private processes?: BuildProcesses;
   private made = 0;
+
+  /** @param leastBytes smaller artifacts are unpacked as they come */
+  constructor(private readonly leastBytes = LEAST_BYTES) {}
 
   /** Lays an artifact out in an empty folder. @returns false where it is too small: it is to be unpacked as it comes */
   async bring(
@@ -48,7 +55,7 @@ export class UnpackedArtifacts {
   ): Promise<boolean> {
     // By the role, each time: it may have no right to what another one has fetched.
     const { etag, size } = await role.openObject(bucket, key, signal);
-    if (size < LEAST_BYTES) return false;
+    if (size < this.leastBytes) return false;
     const name = `${bucket}/${key}@${etag}`;
     let unpacked = this.kept.get(name);
     if (!unpacked) {
@@ -59,33 +66,45 @@ export class UnpackedArtifacts {
     }
     this.kept.delete(name);
     this.kept.set(name, unpacked);
-    await (await unpacked).layOut(folder, signal);
+    const found = unpacked;
+    await this.using(async () => (await found).layOut(folder, signal));
     return true;
   }
 
+  /** Packs files, of which some may lie packed here already. */
+  pack(zip: string, files: readonly ZipEntry[]): Promise<void> {
+    return this.using(() => writeZip(zip, files, this.find));
+  }
+
   /**
-   * Takes over what a build has packed, whose folder is about to go.
+   * Takes over what a build has packed, whose folder is about to go. Where it cannot, as on a full disk, the next one
+   * fetches it.
    *
    * @param zip goes away from where it is
    */
   async adopt({ bucket, key }: Place, etag: string, zip: string, files: readonly ZipEntry[]): Promise<void> {
-    if (statSync(zip).size < LEAST_BYTES) return;
+    if (statSync(zip).size < this.leastBytes) return;
     const home = this.newHome();
-    renameSync(zip, join(home, ZIP));
-    const pause = pauses();
-    for (const { path, file, link } of files) {
-      await pause();
-      const to = join(home, FILES, path);
-      mkdirSync(dirname(to), { recursive: true });
-      if (link) symlinkSync(readlinkSync(file), to);
-      else if (isShared(path, statSync(file).size) && !lstatSync(file).isSymbolicLink()) linkSync(file, to);
-      else copyFileSync(file, to);
+    try {
+      renameSync(zip, join(home, ZIP));
+      const pause = pauses();
+      for (const { path, file, link } of files) {
+        await pause();
+        const to = join(home, FILES, path);
+        mkdirSync(dirname(to), { recursive: true });
+        if (link) symlinkSync(readlinkSync(file), to);
+        else if (isShared(path, statSync(file).size) && !lstatSync(file).isSymbolicLink()) linkSync(file, to);
+        else copyFileSync(file, to);
+      }
+    } catch {
+      rmSync(home, { recursive: true, force: true });
+      return;
     }
     this.keep(`${bucket}/${key}@${etag}`, Unpacked.of(home, this.packed, true));
   }
 
   /** How a file lies packed, where it is one of an artifact's and has not changed since. */
-  readonly find = (stats: Stats): PackedFile | undefined => {
+  private readonly find = (stats: Stats): PackedFile | undefined => {
     const known = this.packed.get(stats.ino);
     return known && isSame(known, stats) ? known.packed : undefined;
   };
@@ -108,7 +127,17 @@ export class UnpackedArtifacts {
     for (const [oldest, one] of this.kept) {
       if (this.kept.size <= MOST) break;
       this.kept.delete(oldest);
-      void one.then((gone) => gone.remove(this.packed)).catch(() => {});
+      void one.then((old) => this.old.push(old)).catch(() => {});
+    }
+  }
+
+  private async using<T>(work: () => Promise<T>): Promise<T> {
+    this.busy++;
+    try {
+      return await work();
+    } finally {
+      this.busy--;
+      if (!this.busy) for (const one of this.old.splice(0)) one.remove(this.packed);
     }
   }
 }

@@ -86,6 +86,10 @@ export class Actions {
       region: typeof region === "string" ? region : this.props.scope.region,
     };
     const { artifacts } = this.props;
+    const role = await this.role(job, action, scope.region);
+    const { ProjectName: projectName = "" } = configuration;
+    // A build of no time is none.
+    await ask(role, "startBuild", { projectName, timeoutInMinutesOverride: 0 });
     const reusable = await this.reusable(job, scope);
     const { instead } = reusable ?? {};
     signal.throwIfAborted();
@@ -96,7 +100,7 @@ export class Actions {
       build = this.props.builds.startFor(
         scope,
         {
-          projectName: configuration.ProjectName ?? "",
+          projectName,
           sourceVersion: arnOf(primary),
           environmentVariablesOverride: variablesOf(configuration),
           ...(instead && { buildspecOverride: instead.buildspec }),
@@ -119,18 +123,22 @@ export class Actions {
         },
       );
     } catch (error) {
-      if (!(error instanceof AwsError)) throw error;
-      throw new ActionFailure(
-        "ConfigurationError",
-        `Error calling startBuild: ${error.message} (Service: AWSCodeBuild; Status Code: ${error.status}; Error Code: ${error.code}; Request ID: ${randomUUID()}; Proxy: null)`,
-      );
+      throw error instanceof AwsError ? refusalOf("startBuild", error) : error;
     }
     const { id, url, run } = build;
     job.tell({ id, url });
     const stop = () => run.stop();
     signal.addEventListener("abort", stop);
-    await run.done;
-    signal.removeEventListener("abort", stop);
+    try {
+      // Who may not look at it does not hear how it ends.
+      await ask(role, "batchGetBuilds", { ids: [id] });
+    } catch (error) {
+      stop();
+      throw error;
+    } finally {
+      await run.done;
+      signal.removeEventListener("abort", stop);
+    }
     if (run.status !== "SUCCEEDED") throw new ActionFailure("JobFailed", failureOf(build));
     const variables =
       instead?.variables ?? Object.fromEntries(run.exported.map(({ name, value }) => [name, value]));
@@ -149,18 +157,21 @@ export class Actions {
       });
   }
 
-  private role({ pipeline }: Pick<ActionJob, "pipeline">, action: ActionDeclaration): Promise<ServiceRole> {
+  private role(
+    { pipeline }: Pick<ActionJob, "pipeline">,
+    action: ActionDeclaration,
+    region = this.props.scope.region,
+  ): Promise<ServiceRole> {
     const { scope, endpoint, connect } = this.props;
     const roleArn = typeof action.roleArn === "string" ? action.roleArn : pipeline.roleArn;
-    if (connect) return connect(roleArn, scope.region);
-    const { region } = scope;
+    if (connect) return connect(roleArn, region);
     const props = {
       endpoint: endpoint(),
       region,
       roleArn,
       session: `${Date.now()}`,
       service: "codepipeline.amazonaws.com",
-      source: `arn:aws:codepipeline:${region}:${scope.account}:${pipeline.name}`,
+      source: `arn:aws:codepipeline:${scope.region}:${scope.account}:${pipeline.name}`,
     };
     return assumeServiceRole(props).catch((error: Error) => {
       throw new ActionFailure(
@@ -170,6 +181,21 @@ export class Actions {
     });
   }
 }
+
+/** Has CodeBuild say whether the pipeline's role may ask it that. @throws ActionFailure where it may not */
+async function ask(role: ServiceRole, operation: "startBuild" | "batchGetBuilds", input: object) {
+  const name = `${operation[0]!.toUpperCase()}${operation.slice(1)}`;
+  await role.checkRight("codebuild", `CodeBuild_20161006.${name}`, input).catch((error: Error) => {
+    throw error instanceof AwsError ? refusalOf(operation, error) : error;
+  });
+}
+
+/** In AWS's words. */
+const refusalOf = (operation: string, { message, status, code }: AwsError) =>
+  new ActionFailure(
+    "ConfigurationError",
+    `Error calling ${operation}: ${message} (Service: AWSCodeBuild; Status Code: ${status}; Error Code: ${code}; Request ID: ${randomUUID()}; Proxy: null)`,
+  );
 
 /** The primary one first. */
 function inputsOf({ inputs, configuration, action }: ActionJob): [Artifact, ...Artifact[]] {

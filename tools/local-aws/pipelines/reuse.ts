@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { parse } from "yaml";
 import type { Scope } from "../aws-request";
-import type { BuildSource, BuildTarget } from "../builds/exchange";
-import { ask } from "../functions/client";
+import { type BuildSource, type BuildTarget, downloadFailure } from "../builds/exchange";
+import { ask, type Caller } from "../functions/client";
 import { Directory } from "../iam/directory";
 import type { Project } from "../services/codebuild-project";
 import type { ActionDeclaration, Pipeline } from "../services/pipeline-structure";
@@ -65,6 +65,8 @@ export interface Reusable {
 
 interface Kept {
   readonly from: number;
+  /** The last run that it was of use in. */
+  used: number;
   readonly variables: Readonly<Record<string, string>>;
   readonly output?: Artifact;
   /** Paths of the files that it was given. */
@@ -79,6 +81,9 @@ export class Reuse {
   private readonly kept = new Map<string, Kept>();
   /** What tells an artifact's content, by `bucket/key`. */
   private readonly contents = new Map<string, string>();
+  /** What builds have left, and in which run. */
+  private left: { readonly artifact: Artifact; readonly run: number }[] = [];
+  private clearedIn?: number;
 
   constructor(private readonly props: ReuseProps) {}
 
@@ -97,9 +102,11 @@ export class Reuse {
     const { settings } = this.props;
     const project = this.props.project(scope, configuration.ProjectName ?? "");
     const { lastModified, created, ...definition } = project as Project & Record<string, unknown>;
+    if (ELSEWHERE.test(JSON.stringify([definition, configuration]))) return undefined;
     const { buildspec = "" } = project.source;
     const text = /^\s*(\{|version\s*:)/.test(buildspec) ? buildspec : undefined;
     const account = pipeline.roleArn.split(":")[4] ?? "";
+    await this.clear(account);
     const files = async () => unzipSync(await this.read(primary, account));
     const wanted = await settings.inputs({ pipeline, action, buildspec: text, files });
     if (!wanted) return undefined;
@@ -124,15 +131,20 @@ export class Reuse {
             }
           : {
               buildspec: specOf(kept.from, kept.output && { files: ["**/*"] }),
-              source: NOTHING,
+              source: unread(primary),
               targets: outputs.map((output) => copyOf(kept.output!, output)),
             }),
       },
       succeeded: (build, variables) => {
-        if (kept) settings.reused(build, kept.from);
-        else
+        const run = settings.current();
+        this.left.push(...outputs.map((artifact) => ({ artifact, run })));
+        if (kept) {
+          kept.used = run;
+          settings.reused(build, kept.from);
+        } else
           this.kept.set(key, {
-            from: settings.current(),
+            from: run,
+            used: run,
             variables,
             output: outputs[0],
             given: Object.keys(given),
@@ -140,6 +152,39 @@ export class Reuse {
         for (const output of outputs) this.contents.set(placeOf(output), sumOf(JSON.stringify([key, all])));
       },
     };
+  }
+
+  /** Removes, once in each run, what older runs have left: it is half a gigabyte of each, and nobody waits for it. */
+  private async clear(account: string): Promise<void> {
+    const current = this.props.settings.current();
+    if (this.clearedIn === current) return;
+    this.clearedIn = current;
+    const isOld = (run: number) => run < current - RUNS;
+    for (const [key, { used }] of this.kept) if (isOld(used)) this.kept.delete(key);
+    const needed = new Set([...this.kept.values()].map(({ output }) => output && placeOf(output)));
+    const gone = this.left.filter(({ artifact, run }) => isOld(run) && !needed.has(placeOf(artifact)));
+    this.left = this.left.filter((one) => !gone.includes(one));
+    for (const { artifact } of gone) {
+      this.contents.delete(placeOf(artifact));
+      // One that stays is no reason to fail a build.
+      await this.remove(artifact, account).catch(() => {});
+    }
+  }
+
+  /** With its version, which the bucket would keep. */
+  private async remove(artifact: Artifact, account: string): Promise<void> {
+    const caller = this.ownerOf(account);
+    const path = `/${pathOf(artifact)}`;
+    // moto copies each object whose versions it lists.
+    const { headers } = await ask(caller, "s3", path, { method: "HEAD" });
+    const version = headers.get("x-amz-version-id");
+    const query = version ? `?versionId=${encodeURIComponent(version)}` : "";
+    await ask(caller, "s3", `${path}${query}`, { method: "DELETE" });
+  }
+
+  private ownerOf(account: string): Caller {
+    const { endpoint, keyOf } = this.props;
+    return { endpoint: endpoint(), region: "us-east-1", accessKey: keyOf(account) };
   }
 
   /** The same for artifacts of the same content. */
@@ -151,10 +196,7 @@ export class Reuse {
   }
 
   private async read({ bucket, key }: Artifact, account: string): Promise<Uint8Array> {
-    const { endpoint, keyOf } = this.props;
-    const caller = { endpoint: endpoint(), region: "us-east-1", accessKey: keyOf(account) };
-    const path = [bucket, ...key.split("/")].map(encodeURIComponent).join("/");
-    const response = await ask(caller, "s3", `/${path}`);
+    const response = await ask(this.ownerOf(account), "s3", `/${pathOf({ bucket, key })}`);
     const content = new Uint8Array(await response.arrayBuffer());
     if (!response.ok) throw new Error(`s3://${bucket}/${key} cannot be read: ${response.status}`);
     return content;
@@ -168,7 +210,16 @@ export class Reuse {
   }
 }
 
+/** So many runs back, a change that is taken back finds what was built. */
+const RUNS = 3;
+
+/** How a project, a buildspec and an action name parameters and secrets, whose values nobody may compare. */
+const ELSEWHERE = /PARAMETER_STORE|SECRETS_MANAGER|parameter-store|secrets-manager/;
+
 const placeOf = ({ bucket, key }: Artifact) => `${bucket}/${key}`;
+
+const pathOf = ({ bucket, key }: Pick<Artifact, "bucket" | "key">) =>
+  [bucket, ...key.split("/")].map(encodeURIComponent).join("/");
 
 const sumOf = (content: string | Uint8Array) => createHash("sha256").update(content).digest("hex");
 
@@ -179,15 +230,19 @@ const specOf = (from: number, artifacts: object | undefined) =>
     ...(artifacts && { artifacts }),
   });
 
-/** A build without a file would have no artifact. */
-const NOTHING: BuildSource = {
+/** A source that has to be readable, and is not read. */
+const unread = ({ bucket, key }: Artifact): BuildSource => ({
   url: "",
   version: "",
-  async bring(folder) {
+  async bring(folder, role, signal) {
+    await role.openObject(bucket, key, signal).catch((error: Error) => {
+      throw downloadFailure(key, error);
+    });
+    // A build without a file would have no artifact.
     writeFileSync(join(folder, "reused"), "");
     return undefined;
   },
-};
+});
 
 /** What a build added to the files that it was given, over others of these. */
 function laidOver(
