@@ -90,8 +90,11 @@ export async function startLocalAws(props: LocalAwsProps): Promise<LocalAws> {
     images: gateway.images,
     async stop() {
       moto.off("exit", unexpected);
-      await gateway.stop();
-      await endMoto(moto);
+      try {
+        await gateway.stop();
+      } finally {
+        await endMoto(moto);
+      }
     },
   };
 }

@@ -65,7 +65,6 @@ cache: { paths: [node_modules] }
   expect(notes).toEqual([
     expect.stringContaining("installs no runtime (nodejs 22): this machine's are used, Node"),
     expect.stringContaining("no reports of CUCUMBERJSON"),
-    expect.stringContaining("no cache"),
   ]);
 });
 

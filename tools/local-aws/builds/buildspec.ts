@@ -53,6 +53,8 @@ export interface Buildspec {
   readonly artifacts?: ArtifactSpec;
   readonly secondaryArtifacts: Readonly<Record<string, ArtifactSpec>>;
   readonly reports: readonly ReportSpec[];
+  /** Patterns of the paths that are kept for the project's next build. */
+  readonly cached: readonly string[];
   /** What it asks for that is not done here, as lines for the log. */
   readonly notes: readonly string[];
 }
@@ -107,6 +109,7 @@ const buildspec = z.looseObject({
     .nullish(),
   phases: z.strictObject({ install: phase, pre_build: phase, build: phase, post_build: phase }),
   reports: z.record(z.string().min(1), report).nullish(),
+  cache: z.looseObject({ paths: list }).nullish(),
   artifacts: z
     .looseObject({
       ...artifact.partial().shape,
@@ -157,6 +160,7 @@ export function readBuildspec(text: string): Buildspec {
       const artifact = { ...artifactOf(given), excludePaths: [], keepLinks: false, name: undefined };
       return isRead(format) ? { group, format, artifact } : [];
     }),
+    cached: parsed.data.cache?.paths ?? [],
     notes: notesOn(parsed.data),
   };
 }
@@ -205,7 +209,6 @@ function notesOn(spec: z.output<typeof buildspec>): string[] {
       `Local AWS installs no runtime (${asked}): this machine's are used, Node ${process.versions.node} among them`,
     ],
     [formatsLeftOut, `Local AWS makes no reports of ${formatsLeftOut}`],
-    [spec.cache, "Local AWS has no cache"],
     [spec.batch, "Local AWS runs no batches"],
     [
       spec["run-as"] ?? phases.find((given) => given?.["run-as"]),

@@ -10,6 +10,7 @@ import {
   type ReportSpec,
   readBuildspec,
 } from "./buildspec";
+import { BuildCache, type CachePlace } from "./cache";
 import { machineEnvironment } from "./environment";
 import type { BuildSource, BuildTarget } from "./exchange";
 import { collectFiles } from "./files";
@@ -41,6 +42,8 @@ export interface BuildJob {
   readonly variables: readonly BuildVariable[];
   readonly timeoutMilliseconds: number;
   readonly logs?: { readonly group: string; readonly stream: string };
+  /** @default - nothing is kept for the next build */
+  readonly cache?: CachePlace;
   /** Hears of each phase that it comes to. @default - nobody does */
   readonly entered?: (phase: string) => void;
   /** Takes on the service role. */
@@ -166,6 +169,7 @@ export class BuildRun {
       };
       shell = await BuildShell.open({ processes, shell: spec.shell, cwd: folder, environment });
       for (const note of spec.notes) log.say(note);
+      await this.cacheOf(spec, role, log)?.restore(folder, processes.folder, this.abort.signal);
       log.say(`Moving to directory ${folder}`);
     });
     if (!downloaded || !(await this.runPhases(spec, shell, log))) return;
@@ -178,7 +182,14 @@ export class BuildRun {
         // Tests that failed may be why there is no artifact: they are told of all the same.
         if (!this.ending) await this.report(spec, { folder, shell, role, log });
       }
+      if (this.status === "IN_PROGRESS")
+        await this.cacheOf(spec, role, log)?.keep(spec.cached, folder, processes.folder, this.abort.signal);
     });
+  }
+
+  private cacheOf({ cached }: Buildspec, role: ServiceRole, log: BuildLog): BuildCache | undefined {
+    const { cache } = this.job;
+    return cache && cached.length ? new BuildCache(cache, role, log) : undefined;
   }
 
   private async upload(spec: Buildspec, place: Place & { readonly scratch: string }): Promise<void> {

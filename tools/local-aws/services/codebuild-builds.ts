@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { z } from "zod";
 import { AwsError, type Scope } from "../aws-request";
 import { PhaseFailure } from "../builds/buildspec";
@@ -211,6 +211,7 @@ export class Builds {
       variables: project.environment.environmentVariables,
       timeoutMilliseconds: project.timeoutInMinutes * 60_000,
       logs,
+      cache: cachePlaceOf(project),
       entered: handover?.entered,
       connect: () => this.connect(scope, project),
       equip: images && ((folder) => images.standIn(folder)),
@@ -294,6 +295,14 @@ export class Builds {
       );
     });
   }
+}
+
+/** Below a name of the project's own, as AWS does it. */
+function cachePlaceOf({ cache, arn }: Project) {
+  if (cache?.type !== "S3") return undefined;
+  const [bucket = "", ...prefix] = String(cache.location ?? "").split("/");
+  const own = createHash("sha256").update(arn).digest("hex").slice(0, 32);
+  return { bucket, key: [...prefix.filter(Boolean), own].join("/") };
 }
 
 const listInput = z.looseObject({
