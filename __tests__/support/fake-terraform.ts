@@ -28,9 +28,18 @@ export class FakeTerraform {
     chmodSync(program, 0o755);
   }
 
-  /** What a stack's plan holds, until it is applied. */
-  plans(stack: string, changes: readonly FakeChange[], { always = false } = {}): void {
-    writeFileSync(join(this.folder, `${stack}.json`), JSON.stringify(planOf(changes)));
+  /**
+   * What a stack's plan holds, until it is applied.
+   *
+   * @param drift what it finds changed behind its back
+   */
+  plans(
+    stack: string,
+    changes: readonly FakeChange[],
+    { always = false, drift = [] }: { always?: boolean; drift?: readonly FakeChange[] } = {},
+  ): void {
+    const plan = { ...planOf(changes), resource_drift: planOf(drift).resource_changes };
+    writeFileSync(join(this.folder, `${stack}.json`), JSON.stringify(plan));
     if (always) writeFileSync(join(this.folder, `${stack}.always`), "");
   }
 

@@ -195,6 +195,21 @@ test.each([
   expect(terraform.asked.filter((line) => /apply/.test(line))).toEqual([]);
 });
 
+test("makes nothing anew that holds what nothing brings back and cannot be found, be it gone or hidden", async () => {
+  const bucket = "aws_s3_bucket.artifacts";
+  terraform.plans("delivery", [{ address: bucket, actions: ["create"] }], {
+    drift: [{ address: bucket, actions: ["delete"] }],
+  });
+  const { exitCode, stderr } = await update(["develop"]);
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 1,
+    stderr: expect.stringMatching(
+      /left as it is: aws_s3_bucket\.artifacts cannot be found.*npx cdktf deploy/s,
+    ),
+  });
+  expect(terraform.asked.filter((line) => /apply/.test(line))).toEqual([]);
+});
+
 test("initializes one stack after the other: they share the folder that providers are unpacked into", async () => {
   await update(["develop"]);
   const inits = terraform.asked.filter((line) => line.endsWith(": init"));

@@ -128,6 +128,11 @@ async function bringUpToDate({ name, stack, plan }: Planned, isSettled: boolean)
     throw new UserError(
       `${name} was brought up to date to this revision a moment ago, and its plan above is not empty again. Nothing was applied. If somebody changed it meanwhile, release the change once more; if not, what changes each time is in the plan.`,
     );
+  const gone = notFound(reviewed);
+  if (gone.length)
+    throw new UserError(
+      `${name} is left as it is: ${gone.join(", ")} cannot be found. Somebody has deleted it, or this pipeline may not look at it (for a bucket: s3:ListBucket); the pipeline does not make it anew by itself. See which, and deploy it yourself: npx cdktf deploy ${name}`,
+    );
   const kept = neverDestroyed(reviewed);
   if (kept.length) {
     console.log(
@@ -156,6 +161,13 @@ const neverDestroyed = ({ plans }: Review): string[] =>
     .flatMap(({ resources }) => resources)
     .filter(({ type, kind }) => NEVER_DESTROYED.has(type) && kindIsDestructive(kind))
     .map(({ address }) => address);
+
+/** Addresses of what should be there, holds what nothing brings back, and was not found. */
+const notFound = ({ plans }: Review): string[] =>
+  plans
+    .flatMap(({ drift }) => drift)
+    .filter(({ resource: { type, kind } }) => NEVER_DESTROYED.has(type) && kind === "delete")
+    .map(({ resource: { address } }) => address);
 
 /** Addresses of what a plan makes or changes that only a person may. */
 const leftToPeople = ({ plans }: Review): string[] =>
