@@ -1,19 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { execa } from "execa";
 import type { RehearsalRecord } from "../../tools/rehearse/report";
-import { ROOT } from "../support/settings";
+import { rehearsedProject } from "../support/rehearsed-project";
 
 jest.setTimeout(15 * 60_000);
 
@@ -27,35 +17,17 @@ services     = { web = { port = 8080 } }
 functions    = { hello = {} }
 environments = { prod = { account = "333333333333", nat = "single", firewall = false, bake_minutes = 0 } }
 pipelines    = { main = { branch = "main", deploy = [["prod"]] } }
+notifications = {
+  emails      = ["team@example.com"]
+  subscribers = { "leads@example.com" = { events = ["approval"] } }
+}
 `;
 
-/** A project as its user has it, but that its packages are linked where they would be fetched: that takes minutes. */
+/** What a user calls it in: the top of a repository. */
 async function projectOf(scripts: Record<string, string> = {}): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "slipway-rehearsed-"));
-  const left = new Set(["node_modules", ".git", ".slipway", "cdktf.out"]);
-  cpSync(ROOT, folder, { recursive: true, filter: (path) => !left.has(relative(ROOT, path)) });
-  const packages = join(ROOT, "node_modules");
-  symlinkSync(packages, join(folder, "node_modules"));
-  const { name, version, scripts: all } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  const linked = Object.entries(all as Record<string, string>).map(([script, command]) => [
-    script,
-    script === "rehearse" ? command : `rm -rf node_modules && ln -s ${packages} node_modules && ${command}`,
-  ]);
-  const quick = { lint: "echo all is well", "test:report": "echo all is well", ...scripts };
-  const write = (file: string, content: string) => writeFileSync(join(folder, file), content);
-  const manifest = { name, version, private: true, scripts: { ...Object.fromEntries(linked), ...quick } };
-  write("package.json", JSON.stringify(manifest));
-  const lock = { name, version, lockfileVersion: 3, requires: true, packages: { "": { name, version } } };
-  write("package-lock.json", JSON.stringify(lock));
-  write("terraform.tfvars", SETTINGS);
-  const bundling = ["app/index.ts", "--bundle", "--platform=node", "--outfile=app/bundle.cjs"];
-  await execa(join(packages, ".bin/esbuild"), bundling, { cwd: folder });
-  write(
-    "app/Dockerfile",
-    'FROM public.ecr.aws/docker/library/node:22-alpine\nWORKDIR /app\nCOPY app/bundle.cjs index.cjs\nENV PORT=8080\nCMD ["node", "index.cjs"]\n',
-  );
+  const folder = await rehearsedProject(SETTINGS, scripts);
   await execa("git", ["init", "--quiet"], { cwd: folder });
-  write(".git/info/exclude", "/node_modules\n");
+  writeFileSync(join(folder, ".git/info/exclude"), "/node_modules\n");
   return folder;
 }
 
@@ -133,6 +105,13 @@ test("one approval leads from the source to a production that is verified, and n
       deployed: { prod: { "service web": expect.stringMatching(/^http/) } },
     },
   });
+  // People hear of it as they would on AWS: by the function, the queue and the topic that were deployed.
+  const mails = result.record!.mails.map(({ to, subject }) => `${to}: ${subject}`).sort();
+  expect(mails).toEqual([
+    expect.stringMatching(/^leads@example\.com: .*approv/i),
+    expect.stringMatching(/^team@example\.com: .*approv/i),
+    expect.stringMatching(/^team@example\.com: .*succeeded/i),
+  ]);
   expect(result.said.match(/approve-prod: approved/g)).toHaveLength(1);
   expect(result.said).toMatch(/web: AllowTraffic 100 %/);
   expect(statusOf(result, "Verify")).toBe("Succeeded");

@@ -4,6 +4,13 @@ import { join, relative } from "node:path";
 import { execa } from "execa";
 import { ROOT } from "./settings";
 
+/** Leaves the reports that a pipeline waits for. */
+const REPORTS = [
+  "mkdir -p .slipway/reports",
+  `echo '<testsuites><testsuite name="all"><testcase name="is well" time="0"/></testsuite></testsuites>' > .slipway/reports/unit.xml`,
+  `echo '<coverage><project><file path="main.ts"><line num="1" count="1"/></file></project></coverage>' > .slipway/reports/clover.xml`,
+].join(" && ");
+
 /**
  * A project as its user has it, but that its packages are linked where they would be fetched: that takes minutes.
  *
@@ -25,7 +32,7 @@ export async function rehearsedProject(
     script,
     script === "rehearse" ? command : `rm -rf node_modules && ln -s ${packages} node_modules && ${command}`,
   ]);
-  const quick = { lint: "echo all is well", "test:report": "echo all is well", ...scripts };
+  const quick = { lint: "echo all is well", "test:report": REPORTS, ...scripts };
   const write = (file: string, content: string) => writeFileSync(join(folder, file), content);
   const manifest = { name, version, private: true, scripts: { ...Object.fromEntries(linked), ...quick } };
   write("package.json", JSON.stringify(manifest));

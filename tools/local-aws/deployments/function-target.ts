@@ -20,12 +20,7 @@ export class FunctionTarget implements Target {
 
   async begin(): Promise<void> {
     const { Name, Alias, CurrentVersion, TargetVersion } = this.spec;
-    const { GetAliasCommand, GetFunctionConfigurationCommand } = await import("@aws-sdk/client-lambda");
-    const absent = (error: Error): never => {
-      throw error.name === "ResourceNotFoundException"
-        ? new DeploymentFailure("INVALID_LAMBDA_FUNCTION", error.message)
-        : error;
-    };
+    const { GetAliasCommand } = await import("@aws-sdk/client-lambda");
     const alias = await this.lambda
       .send(new GetAliasCommand({ FunctionName: Name, Name: Alias }))
       .catch(absent);
@@ -41,9 +36,6 @@ export class FunctionTarget implements Target {
         `The AppSpec file's CurrentVersion and TargetVersion of the function ${Name} are the same: ${TargetVersion}.`,
       );
     }
-    await this.lambda
-      .send(new GetFunctionConfigurationCommand({ FunctionName: Name, Qualifier: TargetVersion }))
-      .catch(absent);
     this.begun = true;
   }
 
@@ -78,6 +70,15 @@ export class FunctionTarget implements Target {
     const { UpdateAliasCommand } = await import("@aws-sdk/client-lambda");
     const { Name: FunctionName, Alias: Name } = this.spec;
     const RoutingConfig = { AdditionalVersionWeights };
-    await this.lambda.send(new UpdateAliasCommand({ FunctionName, Name, FunctionVersion, RoutingConfig }));
+    // The group's role need not look at a version: that it is not there shows here.
+    await this.lambda
+      .send(new UpdateAliasCommand({ FunctionName, Name, FunctionVersion, RoutingConfig }))
+      .catch(absent);
   }
+}
+
+function absent(error: Error): never {
+  throw error.name === "ResourceNotFoundException"
+    ? new DeploymentFailure("INVALID_LAMBDA_FUNCTION", error.message)
+    : error;
 }
