@@ -108,9 +108,9 @@ test("one approval leads from the source to a production that is verified, and n
   // People hear of it as they would on AWS: by the function, the queue and the topic that were deployed.
   const mails = result.record!.mails.map(({ to, subject }) => `${to}: ${subject}`).sort();
   expect(mails).toEqual([
-    expect.stringMatching(/^leads@example\.com: .*approv/i),
-    expect.stringMatching(/^team@example\.com: .*approv/i),
-    expect.stringMatching(/^team@example\.com: .*succeeded/i),
+    expect.stringMatching(/^leads@example\.com: hello\/main asks: deploy prod\?/),
+    expect.stringMatching(/^team@example\.com: hello\/main asks: deploy prod\?/),
+    expect.stringMatching(/^team@example\.com: hello\/main released to prod/),
   ]);
   expect(result.said.match(/approve-prod: approved/g)).toHaveLength(1);
   expect(result.said).toMatch(/web: AllowTraffic 100 %/);
