@@ -226,7 +226,8 @@ export class Rehearsal {
     const { reused, screen, options } = this;
     const { decision, until } = options;
     try {
-      const shown = await new Show(execution, { decision, until, reused }, screen).run();
+      const told = () => this.allTold();
+      const shown = await new Show(execution, { decision, until, reused, told }, screen).run();
       const { snapshot, logs, stopped } = shown;
       // Up to the update, and that has started the pipeline anew: nobody waits for it.
       if (stopped) await giveUp(await execution.successor());

@@ -25,6 +25,8 @@ const LOG_MILLISECONDS = 1000;
 export interface Course extends Pick<Options, "decision" | "until"> {
   /** The runs that builds are from which were not run again, by the builds' ids. @default - all ran */
   readonly reused?: ReadonlyMap<string, number>;
+  /** Waits until people have heard that they are asked: nobody answers before. @default - nobody is waited for */
+  readonly told?: () => Promise<void>;
 }
 
 export interface Screen {
@@ -200,6 +202,7 @@ export class Show {
     if (!found) return;
     const { token, snapshot } = found;
     screen.print(`\n${await this.whatIsAsked(stage, name, snapshot)}\n`);
+    await this.course.told?.();
     const decision = this.course.decision ?? (await this.askDecision(name));
     screen.print(`${name}: ${decision === "Approved" ? "approved" : "rejected"}`);
     await execution.decide(stage, name, token, decision);

@@ -118,6 +118,15 @@ test("shows the plan's counts and review before it approves, with nothing in it 
   expect(aws.decisions).toEqual(["approve-prod: Approved"]);
 });
 
+test("answers an approval only when people have heard of it", async () => {
+  let answered: readonly string[] | undefined;
+  const told = async () => {
+    answered = [...aws.decisions];
+  };
+  await rehearse(planned, { decision: "Approved", told }, { files: review });
+  expect([answered, aws.decisions]).toEqual([[], ["approve-prod: Approved"]]);
+});
+
 test("applies nothing where the plan is rejected", async () => {
   const { came, record } = await rehearse(planned, { decision: "Rejected" }, { files: review });
   expect(came).toBe(false);
