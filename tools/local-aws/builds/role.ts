@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createReadStream, createWriteStream, statSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -165,10 +166,17 @@ class AssumedRole implements ServiceRole {
     abortSignal?: AbortSignal,
   ) {
     const { PutObjectCommand } = await import("@aws-sdk/client-s3");
-    const body = { Body: createReadStream(file), ContentLength: statSync(file).size };
-    const command = new PutObjectCommand({ Bucket: bucket, Key: key, Metadata: metadata, ...body });
-    const { ETag } = await (await this.s3()).send(command, { abortSignal });
-    return ETag ?? "";
+    const content = createReadStream(file);
+    // Refused at once, nobody would read it, and the build's folder be gone when it is opened.
+    await once(content, "open");
+    try {
+      const body = { Body: content, ContentLength: statSync(file).size };
+      const command = new PutObjectCommand({ Bucket: bucket, Key: key, Metadata: metadata, ...body });
+      const { ETag } = await (await this.s3()).send(command, { abortSignal });
+      return ETag ?? "";
+    } finally {
+      content.destroy();
+    }
   }
 
   async copyObject(from: string, bucket: string, key: string, abortSignal?: AbortSignal) {
