@@ -127,8 +127,23 @@ export const releaseName = (environment: string) => `release-${environment}`;
 /** The alias of a function that its callers use. */
 export const LIVE_ALIAS = "live";
 
+/** The action by which a pipeline brings itself up to date. */
+export const UPDATE_ACTION = "update";
+
 /** The action that plans an environment. */
 export const planName = (environment: string) => `plan-${environment}`;
+
+/** The approval of an environment's plan. */
+export const approvalName = (environment: string) => `approve-${environment}`;
+
+/** The environment whose plan an approval is of; none of what is no approval of a plan. */
+export const approvedBy = (action: string): string | undefined => /^approve-(.+)$/.exec(action)?.[1];
+
+/** The action that applies an environment's plan. */
+export const applyName = (environment: string) => `apply-${environment}`;
+
+/** The action that tests what is deployed in an environment. */
+export const verifyName = (environment: string) => `verify-${environment}`;
 
 /** What a plan's artifact holds, and what its action tells the actions after it. */
 export const PLAN_ARTIFACT = {

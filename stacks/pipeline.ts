@@ -12,6 +12,8 @@ import { Source } from "../modules/source";
 import { StateBucket } from "../modules/state-bucket";
 import type { Approval, EnvironmentSettings, PipelineSettings } from "../settings";
 import {
+  applyName,
+  approvalName,
   artifactPrefix,
   DELIVERY_STACK,
   deliveryNames,
@@ -29,7 +31,9 @@ import {
   releaseRoleArn,
   repositoryName,
   stacksUpdatedBy,
+  UPDATE_ACTION,
   UPDATED_FOR,
+  verifyName,
   verifyRoleArn,
 } from "../shared/names";
 import { imageVariable } from "../shared/releases";
@@ -178,7 +182,7 @@ export class PipelineStack extends SlipwayStack {
 
   private update({ name }: PipelineSettings): BuildStep {
     const { settings } = this;
-    const update = this.step("update", {
+    const update = this.step(UPDATE_ACTION, {
       description: "Brings the pipeline up to date",
       commands: [`npm run --silent update -- ${name}`],
       input: "Build",
@@ -244,7 +248,7 @@ export class PipelineStack extends SlipwayStack {
       variableOf({ name: planName(name) }, variable);
     const builds = `https://${region}.console.aws.amazon.com/codesuite/codebuild/${account}/projects`;
     return {
-      name: `approve-${name}`,
+      name: approvalName(name),
       message: `${this.name}: ${name}. ${told("PLAN_SUMMARY")} Costs: ${told("PLAN_COST")}. What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${told("PLAN_SHA256")}, and no other.`,
       link: `${builds}/${this.projectName(planName(name))}/build/${told("PLAN_BUILD")}/log?region=${region}`,
     };
@@ -252,7 +256,7 @@ export class PipelineStack extends SlipwayStack {
 
   private apply(environment: EnvironmentSettings): BuildStep {
     const { name } = environment;
-    const apply = this.step(`apply-${name}`, {
+    const apply = this.step(applyName(name), {
       description: `Applies the approved plan of ${name}`,
       commands: [`npm run --silent apply -- ${name} "$CODEBUILD_SRC_DIR_${planArtifact(name)}"`],
       input: "Build",
@@ -296,7 +300,7 @@ export class PipelineStack extends SlipwayStack {
   private verify(environment: EnvironmentSettings): BuildStep {
     const { name } = environment;
     const released = `"$CODEBUILD_SRC_DIR_${releaseArtifact(name)}"`;
-    const verify = this.step(`verify-${name}`, {
+    const verify = this.step(verifyName(name), {
       description: `Tests what is deployed in ${name}`,
       commands: [
         // A retry after the way back would find the old version, and it well.

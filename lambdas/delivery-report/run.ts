@@ -1,6 +1,6 @@
 import type { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import type { S3Client } from "@aws-sdk/client-s3";
-import { planName, releaseName } from "../../shared/names";
+import { applyName, approvedBy, planName, releaseName, verifyName } from "../../shared/names";
 import {
   type ActionReport,
   type ApprovalReport,
@@ -127,11 +127,9 @@ export async function readRun(
 
 /** The runs of actions whose builds are read: the last ones, and of Verify all, for each may have brought a release back. */
 const triesOf = (actions: readonly ActionRun[]): readonly ActionRun[] =>
-  actions.flatMap((run) => (run.name.startsWith(VERIFY) ? allOf(run) : run));
+  actions.flatMap((run) => (run.name.startsWith(verifyName("")) ? allOf(run) : run));
 
 const allOf = (run: ActionRun | undefined): readonly ActionRun[] => (run ? [run, ...allOf(run.before)] : []);
-
-const VERIFY = "verify-";
 
 const branchOf = ({ actions }: Execution): string | undefined =>
   actions.find(({ variables }) => variables.CommitId)?.variables.BranchName;
@@ -284,7 +282,7 @@ async function releasesOf(
   for (const environment of environments) {
     const release = actionNamed(actions, releaseName(environment));
     if (!release) continue;
-    const verify = actionNamed(actions, VERIFY + environment);
+    const verify = actionNamed(actions, verifyName(environment));
     const failed = allOf(verify).filter(
       ({ status, started }) => status === "Failed" && started >= release.started,
     );
@@ -304,9 +302,9 @@ function outcomesOf(
   return Object.fromEntries(
     environments.flatMap((environment) => {
       const outcome = environmentOutcome({
-        apply: actionNamed(actions, `apply-${environment}`),
+        apply: actionNamed(actions, applyName(environment)),
         release: actionNamed(actions, releaseName(environment)),
-        verify: actionNamed(actions, VERIFY + environment),
+        verify: actionNamed(actions, verifyName(environment)),
         isBroughtBack: releases.some(
           (one) => one.environment === environment && one.outcome === "brought-back",
         ),
@@ -315,8 +313,6 @@ function outcomesOf(
     }),
   );
 }
-
-const APPROVAL = /^approve-(.+)$/;
 
 /** The approvals that an execution waits for, by the ids of their action executions. */
 export const waitingApprovals = ({ ended, actions }: Execution): readonly ActionRun[] =>
@@ -331,7 +327,7 @@ async function approvalsOf(
 ): Promise<Map<string, ApprovalReport>> {
   const approvals = new Map<string, ApprovalReport>();
   for (const action of waitingApprovals(execution)) {
-    const [, environment = action.name] = APPROVAL.exec(action.name) ?? [];
+    const environment = approvedBy(action.name) ?? action.name;
     const sha256 = actionNamed(execution.actions, planName(environment))?.variables.PLAN_SHA256 ?? "";
     const minutes =
       declared.find(({ name }) => name === action.stage)?.actions.find(({ name }) => name === action.name)

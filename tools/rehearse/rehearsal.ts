@@ -17,6 +17,7 @@ import {
   stacksUpdatedBy,
   stateBucketName,
   stateKey,
+  UPDATE_ACTION,
 } from "../../shared/names";
 import { lookAround } from "../demo/terminal";
 import { findTools, foundationTasks, World, type Wrapper } from "../demo/world";
@@ -46,9 +47,6 @@ const MOST_EXECUTIONS = 3;
 /** How long is waited at most until all is told, and how often is looked, in milliseconds. */
 const TELLING_MILLISECONDS = 30_000;
 const LOOK_MILLISECONDS = 500;
-
-/** The action by which a pipeline brings itself up to date. */
-const UPDATE = "update";
 
 /** What one run is about. */
 interface Subject {
@@ -149,7 +147,7 @@ export class Rehearsal {
     }
     const updated = executions.some(({ stages }) =>
       stages.some(({ actions }) =>
-        actions.some(({ name, status }) => name === UPDATE && status === "Succeeded"),
+        actions.some(({ name, status }) => name === UPDATE_ACTION && status === "Succeeded"),
       ),
     );
     if (updated) for (const name of this.updatedByItself) this.isDeployed(name);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { UPDATE_ACTION } from "../../shared/names";
 import type { Inputs, Question } from "../local-aws";
 
 /** What `install` does in stacks/pipeline.ts. Where it does anything else, it is not known what it reads. */
@@ -14,12 +15,9 @@ const READ = [
   /^tools\/(run\.mjs|project\.ts|pipeline\/toolchain\.ts|toolchain\/.*)$/,
 ];
 
-/** The stage that brings the pipeline up to date: what comes after it changes something, and always runs. */
-const UPDATE = "update";
-
 /**
  * What the builds of a pipeline depend on: before it updates itself, on the tree that they are given; `install`, which takes
- * longest, on those of its files that it reads. After that, builds always run.
+ * longest, on those of its files that it reads. What comes after that changes something, and always runs.
  */
 export async function inputsOf({
   pipeline,
@@ -27,7 +25,9 @@ export async function inputsOf({
   buildspec,
   files,
 }: Question): Promise<Inputs | undefined> {
-  const update = pipeline.stages.findIndex(({ actions }) => actions.some(({ name }) => name === UPDATE));
+  const update = pipeline.stages.findIndex(({ actions }) =>
+    actions.some(({ name }) => name === UPDATE_ACTION),
+  );
   const own = pipeline.stages.findIndex(({ actions }) => actions.includes(action));
   if (own < 0 || own >= update) return undefined;
   if (action.name !== INSTALL.action || !isInstall(buildspec)) return "all";

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { Listr, type ListrTask } from "listr2";
-import { PLAN_ARTIFACT, planName } from "../../shared/names";
+import { approvedBy, PLAN_ARTIFACT, planName } from "../../shared/names";
 import { shortened, visible } from "../../shared/visible";
 import type { Wrapper } from "../demo/world";
 import { UserError } from "../project";
@@ -218,7 +218,7 @@ export class Show {
 
   /** The message of the approval, and the review of the plan that it is about. */
   private async whatIsAsked(stage: string, name: string, snapshot: Snapshot): Promise<string> {
-    const environment = /^approve-(.+)$/.exec(name)?.[1];
+    const environment = approvedBy(name);
     const plan = environment && snapshot.actions.find((run) => run.name === planName(environment));
     const text = plan && (await this.execution.artifactFile(plan, PLAN_ARTIFACT.reviewText));
     const message = findAction(snapshot, stage, name)?.configuration.CustomData ?? "";
