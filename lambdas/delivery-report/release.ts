@@ -1,32 +1,21 @@
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { unzipSync } from "fflate";
-import * as z from "zod";
+import {
+  RELEASE_RECORD,
+  type ReleaseContent,
+  type ReleaseEntry,
+  releaseRecord,
+} from "../../shared/release-record";
 import { broughtBack, type ReleaseReport } from "../../shared/run-report";
 import type { ActionRun } from "./execution";
 import type { Redaction } from "./redact";
 
-/** What `npm run release` leaves in its artifact, and on a line of its log where it failed. */
-const FILE = "releases.json";
 /** Bytes; more a record never has. */
 const LARGEST_ARCHIVE = 5_000_000;
 const LARGEST_RECORD = 1_000_000;
 /** Services and functions that are told of. */
 const MOST = 50;
 const LONGEST_LINE = 300;
-
-const entry = z.object({
-  before: z.string().optional(),
-  after: z.string().optional(),
-  deployment: z.string().optional(),
-  done: z.enum(["waiting", "releasing", "released", "runs already", "failed", "brought back"]),
-});
-const record = z.object({
-  environment: z.string(),
-  services: z.record(z.string(), entry),
-  functions: z.record(z.string(), entry),
-});
-type Entry = z.infer<typeof entry>;
-type ReleaseRecord = z.infer<typeof record>;
 
 export interface ReleaseActions {
   readonly release: ActionRun;
@@ -51,7 +40,7 @@ export async function readRelease(
       ? await recordIn(s3, release, environment)
       : recordOf(releaseLog, environment);
   const entries = Object.entries({ ...found?.services, ...found?.functions }).slice(0, MOST);
-  const linesOf = (change = (one: Entry) => one) =>
+  const linesOf = (change = (one: ReleaseEntry) => one) =>
     entries.map(([name, one]) => redaction.line(lineOf(name, change(one)), LONGEST_LINE));
   const outcome = outcomeOf(
     release.status === "Succeeded",
@@ -64,7 +53,7 @@ export async function readRelease(
   return { environment, outcome: verify === "Failed" ? "failed" : outcome, lines: linesOf() };
 }
 
-function outcomeOf(succeeded: boolean, entries: readonly Entry[]): ReleaseReport["outcome"] {
+function outcomeOf(succeeded: boolean, entries: readonly ReleaseEntry[]): ReleaseReport["outcome"] {
   if (succeeded)
     return entries.length && entries.every(({ done }) => done === "runs already") ? "unchanged" : "released";
   const isOnItsWay = entries.some(({ done }) => done === "releasing" || done === "released");
@@ -74,7 +63,7 @@ function outcomeOf(succeeded: boolean, entries: readonly Entry[]): ReleaseReport
   return isBack && !isOnItsWay ? "brought-back" : "failed";
 }
 
-const backAgain = (one: Entry): Entry => ({
+const backAgain = (one: ReleaseEntry): ReleaseEntry => ({
   ...one,
   done: one.done === "released" ? "brought back" : one.done,
 });
@@ -82,10 +71,10 @@ const backAgain = (one: Entry): Entry => ({
 /** A version as people tell it: of a task definition the name and number, of a function the number. */
 const short = (version: string) => /[^/]*$/.exec(version)![0];
 
-function lineOf(name: string, { before, after, done }: Entry): string {
+function lineOf(name: string, { before, after, done }: ReleaseEntry): string {
   const old = before === undefined ? "what ran before" : short(before);
   const fresh = after === undefined ? "the new version" : short(after);
-  const said: Readonly<Record<Entry["done"], string>> = {
+  const said: Readonly<Record<ReleaseEntry["done"], string>> = {
     waiting: "nothing was released",
     releasing: `the release of ${fresh} did not see its end`,
     released: before === after ? `${fresh} is released` : `${fresh} is released, in the place of ${old}`,
@@ -101,16 +90,17 @@ async function recordIn(
   s3: Pick<S3Client, "send">,
   { artifacts }: ActionRun,
   environment: string,
-): Promise<ReleaseRecord | undefined> {
+): Promise<ReleaseContent | undefined> {
   for (const { bucket, key } of artifacts) {
     try {
       const { Body, ContentLength = 0 } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
       if (ContentLength > LARGEST_ARCHIVE) continue;
       const archive = await Body!.transformToByteArray();
       const files = unzipSync(archive, {
-        filter: ({ name, originalSize }) => name === FILE && originalSize <= LARGEST_RECORD,
+        filter: ({ name, originalSize }) => name === RELEASE_RECORD && originalSize <= LARGEST_RECORD,
       });
-      const found = files[FILE] && recordFrom(new TextDecoder().decode(files[FILE]), environment);
+      const found =
+        files[RELEASE_RECORD] && recordFrom(new TextDecoder().decode(files[RELEASE_RECORD]), environment);
       if (found) return found;
     } catch (error) {
       // The clean-up deletes artifacts, and one that is no archive keeps no report away. Whoever may not list a bucket
@@ -123,7 +113,7 @@ async function recordIn(
 }
 
 /** The record on a line of a log. */
-function recordOf(log: readonly string[], environment: string): ReleaseRecord | undefined {
+function recordOf(log: readonly string[], environment: string): ReleaseContent | undefined {
   for (const line of [...log].reverse()) {
     const found = line.startsWith("{") ? recordFrom(line, environment) : undefined;
     if (found) return found;
@@ -131,9 +121,9 @@ function recordOf(log: readonly string[], environment: string): ReleaseRecord | 
   return undefined;
 }
 
-function recordFrom(text: string, environment: string): ReleaseRecord | undefined {
+function recordFrom(text: string, environment: string): ReleaseContent | undefined {
   try {
-    const { data } = record.safeParse(JSON.parse(text));
+    const { data } = releaseRecord.safeParse(JSON.parse(text));
     return data?.environment === environment ? data : undefined;
   } catch {
     return undefined;

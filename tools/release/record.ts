@@ -1,36 +1,19 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import {
+  RELEASE_RECORD,
+  type ReleaseContent,
+  type ReleaseEntry,
+  releaseRecord,
+} from "../../shared/release-record";
 import { UserError } from "../project";
 import type { Releasable } from "./releasable";
-
-/** In the folder of a release. */
-const FILE = "releases.json";
-
-const entrySchema = z.object({
-  /** What ran before. */
-  before: z.string().optional(),
-  /** What was released. */
-  after: z.string().optional(),
-  /** Id of CodeDeploy's deployment. */
-  deployment: z.string().optional(),
-  /** "releasing" of a release that did not see its end. */
-  done: z.enum(["waiting", "releasing", "released", "runs already", "failed", "brought back"]),
-});
-const recordSchema = z.object({
-  environment: z.string(),
-  services: z.record(z.string(), entrySchema),
-  functions: z.record(z.string(), entrySchema),
-});
-
-export type Entry = z.infer<typeof entrySchema>;
-type Content = z.infer<typeof recordSchema>;
 
 /** What a release did, in a folder: all that it takes to bring back what was before. */
 export class ReleaseRecord {
   private constructor(
     private readonly folder: string,
-    private readonly content: Content,
+    private readonly content: ReleaseContent,
   ) {}
 
   /** Begins a release's; what an earlier one left in the folder's `releases.json` is gone. */
@@ -42,14 +25,14 @@ export class ReleaseRecord {
 
   /** @throws UserError where the folder has none of this environment */
   static read(folder: string, environment: string): ReleaseRecord {
-    const file = join(folder, FILE);
+    const file = join(folder, RELEASE_RECORD);
     if (!existsSync(file))
       throw new UserError(
         `There is no ${file}: npm run release -- ${environment} FOLDER leaves it, and it says what to bring back.`,
       );
-    let content: Content;
+    let content: ReleaseContent;
     try {
-      content = recordSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+      content = releaseRecord.parse(JSON.parse(readFileSync(file, "utf8")));
     } catch {
       throw new UserError(`${file} is not what npm run release leaves. Nothing was brought back.`);
     }
@@ -65,13 +48,13 @@ export class ReleaseRecord {
     return Object.keys(this.content[`${kind}s`]);
   }
 
-  entry({ kind, name }: Pick<Releasable, "kind" | "name">): Entry {
+  entry({ kind, name }: Pick<Releasable, "kind" | "name">): ReleaseEntry {
     const entries = this.content[`${kind}s`];
     return Object.hasOwn(entries, name) ? entries[name]! : { done: "waiting" };
   }
 
   /** Adds to what is known. It is written at once, so that it is there whatever happens next. */
-  note(subject: Pick<Releasable, "kind" | "name">, news: Partial<Entry>): void {
+  note(subject: Pick<Releasable, "kind" | "name">, news: Partial<ReleaseEntry>): void {
     this.content[`${subject.kind}s`][subject.name] = { ...this.entry(subject), ...news };
     this.save();
   }
@@ -90,6 +73,6 @@ export class ReleaseRecord {
 
   private save(): void {
     mkdirSync(this.folder, { recursive: true });
-    writeFileSync(join(this.folder, FILE), `${JSON.stringify(this.content, undefined, 2)}\n`);
+    writeFileSync(join(this.folder, RELEASE_RECORD), `${JSON.stringify(this.content, undefined, 2)}\n`);
   }
 }
