@@ -67,6 +67,12 @@ export function operationOf({ operation, form, body, method, url }: Omit<AwsRequ
   return operation || action || `${method} ${url.pathname}`;
 }
 
+/** An object of JSON. */
+export type Fields = Record<string, unknown>;
+
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** The JSON of a body; an empty one is an empty object. */
 export function readJson(body: Buffer): unknown {
   try {

@@ -1,4 +1,4 @@
-import type { AwsRequest } from "./aws-request";
+import { type AwsRequest, isFields } from "./aws-request";
 import type { Quirk, QuirkAnswer } from "./quirks";
 
 /** What somebody has posted, to GitHub or to a chat. */
@@ -115,10 +115,6 @@ function contentOf(body: Buffer): unknown {
   } catch {
     return body.toString();
   }
-}
-
-function isFields(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function json(status: number, content: unknown): QuirkAnswer {

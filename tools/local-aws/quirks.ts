@@ -1,4 +1,11 @@
-import { type AwsRequest, escapeXml, type RequestHead, type Scope } from "./aws-request";
+import {
+  type AwsRequest,
+  escapeXml,
+  type Fields,
+  isFields,
+  type RequestHead,
+  type Scope,
+} from "./aws-request";
 
 /** An answer in moto's place. */
 export interface QuirkAnswer {
@@ -36,8 +43,6 @@ export const createQuirks = (): Quirk[] => [
   queueRedrives(),
   groupRules(),
 ];
-
-type Fields = Record<string, unknown>;
 
 const bucketOf = ({ url }: RequestHead) => decodeURIComponent(url.pathname.split("/")[1] ?? "");
 const aboutBucket = ({ service, url }: RequestHead) => service === "s3" && /^\/[^/]+\/?$/.test(url.pathname);
@@ -259,10 +264,6 @@ class Kept {
   of({ account, region }: Scope, name: string): Fields {
     return this.byKey.get(`${account}/${region}/${name}`) ?? {};
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function readFields(body: Buffer): Fields | undefined {

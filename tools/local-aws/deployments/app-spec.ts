@@ -1,6 +1,6 @@
 import { parse as parseYaml, YAMLError } from "yaml";
 import { z } from "zod";
-import { AwsError } from "../aws-request";
+import { AwsError, type Fields, isFields } from "../aws-request";
 
 /** The events whose outcome a function of the AppSpec may decide. */
 const HOOKS = {
@@ -89,11 +89,6 @@ export function readAppSpec(content: string, platform: Platform): AppSpec {
     ? { platform, hooks, function: check(lambdaFunction, Properties, name) }
     : { platform, hooks, service: check(ecsService, Properties, name) };
 }
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const named = (entry: unknown) =>
   isFields(entry)

@@ -1,10 +1,9 @@
 import { BlockList, isIP } from "node:net";
-import { AwsError } from "../aws-request";
+import { AwsError, type Fields, isFields } from "../aws-request";
 
 /** Whether an event is one that a rule waits for. Never fails, whatever the event is. */
 export type Pattern = (event: unknown) => boolean;
 
-type Fields = Readonly<Record<string, unknown>>;
 /** Whether one value of an event's field is one that is wanted. */
 type Test = (value: unknown) => boolean;
 
@@ -214,10 +213,6 @@ function flat(value: unknown): unknown[] {
     else if (one !== undefined) values.push(one);
   }
   return values;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const invalid = (reason: string) =>

@@ -1,7 +1,8 @@
 import type { Statement } from "../../review/access/policy";
+import type { Fields } from "../aws-request";
 import { ask, type Caller } from "../functions/client";
 import { readStatements } from "./decision";
-import { type Fields, fieldsOf, list, text, unescapeXml } from "./input";
+import { fieldsOf, list, text, unescapeXml } from "./input";
 
 export interface DirectoryProps {
   /** Of Local AWS. */

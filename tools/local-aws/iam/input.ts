@@ -1,10 +1,5 @@
-import type { AwsRequest } from "../aws-request";
+import { type AwsRequest, type Fields, isFields } from "../aws-request";
 import { decodeCbor } from "../cbor";
-
-export type Fields = Record<string, unknown>;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A text of an object; empty where it has none. */
 export function text(fields: unknown, key: string): string {

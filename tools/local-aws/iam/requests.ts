@@ -1,5 +1,5 @@
-import type { AwsRequest, RequestHead } from "../aws-request";
-import { type Fields, inputOf, list, text } from "./input";
+import type { AwsRequest, Fields, RequestHead } from "../aws-request";
+import { inputOf, list, text } from "./input";
 import { type Place, RESOURCES } from "./resources";
 import { REST } from "./rest";
 

@@ -1,5 +1,6 @@
+import type { Fields } from "../aws-request";
 import type { At, Directory } from "./directory";
-import { type Fields, list, text } from "./input";
+import { list, text } from "./input";
 
 /** Where a request asks, and what there is. */
 export interface Place extends At {
