@@ -1,14 +1,10 @@
 import { join } from "node:path";
-import { Apigatewayv2Api } from "@cdktf/provider-aws/lib/apigatewayv2-api";
-import { Apigatewayv2Integration } from "@cdktf/provider-aws/lib/apigatewayv2-integration";
-import { Apigatewayv2Route } from "@cdktf/provider-aws/lib/apigatewayv2-route";
-import { Apigatewayv2Stage } from "@cdktf/provider-aws/lib/apigatewayv2-stage";
-import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Construct } from "constructs";
 import type { Settings } from "../settings";
 import { DELIVERY_STACK, deliveryNames } from "../shared/names";
 import type { Bucket } from "./bucket";
 import { createFunction } from "./function";
+import { createHttpApi } from "./http-api";
 import { type IKey, SigningKey } from "./key";
 import { physicalName } from "./naming";
 
@@ -55,38 +51,15 @@ export class ReportPages extends Construct {
     for (const pages of ["index.html", "runs/"]) reports.grantRead(role, pages);
     this.key.grantVerify(role);
 
-    const api = new Apigatewayv2Api(this, "api", {
+    this.url = createHttpApi(this, {
       name,
       description: `Report pages of ${project}`,
-      protocolType: "HTTP",
-    });
-    const integration = new Apigatewayv2Integration(this, "integration", {
-      apiId: api.id,
-      integrationType: "AWS_PROXY",
-      integrationUri: fn.invokeArn,
-      payloadFormatVersion: "2.0",
-    });
-    const route = new Apigatewayv2Route(this, "route", {
-      apiId: api.id,
-      routeKey: "$default",
-      target: `integrations/${integration.id}`,
+      answeredBy: fn,
       // The function asks for the signature; mail programs send none of IAM's.
-      authorizationType: "NONE",
+      authorization: "NONE",
+      // A page is read by people.
+      limits: { rate: 20, burst: 40 },
+      // None of its own: it would hold signatures. The function logs who asked for what.
     });
-    const permission = new LambdaPermission(this, "permission", {
-      functionName: fn.functionName,
-      action: "lambda:InvokeFunction",
-      principal: "apigateway.amazonaws.com",
-      sourceArn: `${api.executionArn}/*`,
-    });
-    new Apigatewayv2Stage(this, "stage", {
-      apiId: api.id,
-      name: "$default",
-      autoDeploy: true,
-      // A page is read by people. The function logs who asked for what: the API's own log would hold signatures.
-      defaultRouteSettings: { throttlingRateLimit: 20, throttlingBurstLimit: 40 },
-      dependsOn: [route, permission],
-    });
-    this.url = api.apiEndpoint;
   }
 }

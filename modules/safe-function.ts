@@ -1,13 +1,8 @@
 import { join } from "node:path";
-import { Apigatewayv2Api } from "@cdktf/provider-aws/lib/apigatewayv2-api";
-import { Apigatewayv2Integration } from "@cdktf/provider-aws/lib/apigatewayv2-integration";
-import { Apigatewayv2Route } from "@cdktf/provider-aws/lib/apigatewayv2-route";
-import { Apigatewayv2Stage } from "@cdktf/provider-aws/lib/apigatewayv2-stage";
 import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { LambdaAlias } from "@cdktf/provider-aws/lib/lambda-alias";
 import type { LambdaFunction } from "@cdktf/provider-aws/lib/lambda-function";
 import { LambdaFunctionUrl } from "@cdktf/provider-aws/lib/lambda-function-url";
-import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Construct } from "constructs";
 import type { FunctionRelease, FunctionSettings } from "../settings";
 import { LIVE_ALIAS } from "../shared/names";
@@ -15,6 +10,7 @@ import type { FunctionRelease as ReleaseFacts } from "../shared/releases";
 import { releaseByCodeDeploy } from "./code-deploy";
 import type { Chart, Line } from "./dashboard";
 import { createFunction } from "./function";
+import { createHttpApi } from "./http-api";
 import type { IKey } from "./key";
 import { LogGroup } from "./logs";
 import { physicalName } from "./naming";
@@ -134,47 +130,25 @@ export class SafeFunction extends Construct {
     }).functionUrl;
   }
 
-  private answerByHttpApi(fn: LambdaFunction, live: LambdaAlias, authorizationType: string): string {
+  private answerByHttpApi(fn: LambdaFunction, live: LambdaAlias, authorization: "AWS_IAM" | "NONE"): string {
     const { name, prefix, key, logRetentionDays } = this.props;
-    const api = new Apigatewayv2Api(this, "api", {
+    const address = createHttpApi(this, {
       name: this.name,
       description: `Address of the function ${name} of ${prefix}`,
-      protocolType: "HTTP",
-    });
-    const integration = new Apigatewayv2Integration(this, "api-integration", {
-      apiId: api.id,
-      integrationType: "AWS_PROXY",
-      integrationUri: live.invokeArn,
-      payloadFormatVersion: "2.0",
-    });
-    const route = new Apigatewayv2Route(this, "api-route", {
-      apiId: api.id,
-      routeKey: "$default",
-      target: `integrations/${integration.id}`,
-      authorizationType,
-    });
-    const logs = new LogGroup(this, "api-logs", {
-      name: `/slipway/${prefix}/api/${name}`,
-      key,
-      retentionDays: logRetentionDays,
-    });
-    const permission = new LambdaPermission(this, "api-permission", {
-      functionName: fn.functionName,
-      qualifier: live.name,
-      action: "lambda:InvokeFunction",
-      principal: "apigateway.amazonaws.com",
-      sourceArn: `${api.executionArn}/*`,
-    });
-    new Apigatewayv2Stage(this, "api-stage", {
-      apiId: api.id,
-      name: "$default",
-      autoDeploy: true,
-      accessLogSettings: { destinationArn: logs.arn, format: JSON.stringify(ACCESS_LOG) },
+      answeredBy: { functionName: fn.functionName, qualifier: live.name, invokeArn: live.invokeArn },
+      authorization,
       // What the account has for all its APIs is 10,000 a second: one of them alone may not take it.
-      defaultRouteSettings: { throttlingRateLimit: 1000, throttlingBurstLimit: 500 },
-      dependsOn: [route, permission],
+      limits: { rate: 1000, burst: 500 },
+      log: {
+        group: new LogGroup(this, "api-logs", {
+          name: `/slipway/${prefix}/api/${name}`,
+          key,
+          retentionDays: logRetentionDays,
+        }),
+        format: ACCESS_LOG,
+      },
     });
-    return `${api.apiEndpoint}/`;
+    return `${address}/`;
   }
 
   /** @returns names of the alarms that bring the old version back */
