@@ -12,23 +12,41 @@ import { physicalName } from "../modules/naming";
 import { notificationFilter } from "../modules/notifications";
 import { PullRequestReview } from "../modules/pull-request-review";
 import { ReportPages } from "../modules/report-pages";
-import { RunReports } from "../modules/run-reports";
+import { RunReports, type RunReportsProps } from "../modules/run-reports";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
 import { chatSecretName, DELIVERY_STACK, deliveryNames, tokenSecretName } from "../shared/names";
 
-/** What all pipelines share. */
+/** What all pipelines share: where artifacts, images and reports lie, the review of pull requests, and what tells people. */
 export class DeliveryStack extends SlipwayStack {
+  /** Folder with the functions' archives. */
+  private readonly bundles: string;
+  private readonly key: Key;
+
   constructor(scope: Construct, deployment: Deployment) {
     const { settings } = deployment;
-    const { account, region, project, notifications } = settings;
+    const { account, region } = settings;
     super(scope, DELIVERY_STACK, deployment, { account, region });
+    this.bundles = deployment.functionBundles;
     capRoles(this, deliveryBoundaryArn(settings));
-    const names = deliveryNames(settings);
-    const environments = Object.values(settings.environments);
 
+    this.key = this.createKey();
+    const { artifacts, reports } = this.createBuckets();
+    this.createRepositories();
+    const token = this.createToken();
+    if (token) this.reviewPullRequests(token, artifacts);
+    const topic = this.createTopic();
+    this.tellOfRuns({ artifacts, reports, topic, token });
+    this.keepInOrder({ artifacts, reports, topic });
+
+    this.output("artifact_bucket", artifacts.name, "Bucket of the pipelines' artifacts");
+    this.output("topic_arn", topic.arn, "Topic that pipelines report to");
+  }
+
+  private createKey(): Key {
+    const { project, account, region, environments } = this.settings;
     const key = new Key(this, "key", {
-      alias: names.keyAlias,
+      alias: deliveryNames(this.settings).keyAlias,
       description: `Artifacts, images and messages of ${project}`,
       account,
       region,
@@ -36,71 +54,76 @@ export class DeliveryStack extends SlipwayStack {
       .allowLogs()
       .allowService("cloudwatch.amazonaws.com")
       .allowService("events.amazonaws.com");
-    for (const { account: other, name } of environments) {
+    for (const { account: other, name } of Object.values(environments)) {
       // Tasks' images are encrypted by it.
       key.allowRoles(other, [roleArn(other, `${environmentPrefix(project, name)}-*`)]);
     }
+    return key;
+  }
 
-    const logs = new Bucket(this, "artifacts-log", {
+  /** What is in them is made anew by each execution, or was told: not worth stopping a destroy for. */
+  private createBuckets(): { artifacts: Bucket; reports: Bucket } {
+    const { key, settings } = this;
+    const { project, account, region } = settings;
+    const { artifactBucket, reportBucket } = deliveryNames(settings);
+    const tidied = { keepVersionsDays: 7, forceDestroy: true };
+    const logsTo = new Bucket(this, "artifacts-log", {
       name: physicalName("bucket", project, "artifacts-log", account, region),
       expireAfterDays: 365,
-      keepVersionsDays: 7,
-      forceDestroy: true,
+      ...tidied,
     }).allowAccessLogs(account);
-    const artifacts = new Bucket(this, "artifacts", {
-      name: names.artifactBucket,
-      key,
-      expireAfterDays: 90,
-      keepVersionsDays: 7,
-      logsTo: logs,
-      // Made anew by each execution; nothing here is worth stopping a destroy for.
-      forceDestroy: true,
-    });
+    const kept = { key, logsTo, ...tidied };
+    return {
+      artifacts: new Bucket(this, "artifacts", { name: artifactBucket, expireAfterDays: 90, ...kept }),
+      reports: new Bucket(this, "reports", { name: reportBucket, expireAfterDays: 365, ...kept }),
+    };
+  }
 
+  private createRepositories(): void {
+    const { key, settings } = this;
+    const { project, environments } = settings;
     for (const service of Object.keys(settings.services)) {
       new ImageRepository(this, `images-${service}`, {
         project,
         service,
         key,
-        pulledBy: environments.map((environment) => ({
-          account: environment.account,
-          rolePattern: roleArn(environment.account, `${environmentPrefix(project, environment.name)}-*`),
+        pulledBy: Object.values(environments).map(({ account, name }) => ({
+          account,
+          rolePattern: roleArn(account, `${environmentPrefix(project, name)}-*`),
         })),
       });
     }
+  }
 
-    const reports = new Bucket(this, "reports", {
-      name: names.reportBucket,
-      key,
-      expireAfterDays: 365,
-      keepVersionsDays: 7,
-      logsTo: logs,
-      // Told once, and known to nobody else: not worth stopping a destroy for.
-      forceDestroy: true,
+  /** The secret of GitHub's token, where the source needs one. */
+  private createToken(): SecretsmanagerSecret | undefined {
+    if (this.settings.source.provider !== "github-token") return undefined;
+    return new SecretsmanagerSecret(this, "github-token", {
+      name: tokenSecretName(this.settings),
+      description: "GitHub token of the pipelines' sources; put here by npm run connect",
+      kmsKeyId: this.key.arn,
+      // A token is typed again in a minute; a name in its grace time stops the next deploy.
+      recoveryWindowInDays: 0,
+      // CodeBuild's console lists the secrets that hold its credentials by these.
+      tags: {
+        "codebuild:source": "",
+        "codebuild:source:provider": "github",
+        "codebuild:source:type": "personal_access_token",
+      },
     });
+  }
 
-    let token: SecretsmanagerSecret | undefined;
-    if (settings.source.provider === "github-token") {
-      token = new SecretsmanagerSecret(this, "github-token", {
-        name: tokenSecretName(settings),
-        description: "GitHub token of the pipelines' sources; put here by npm run connect",
-        kmsKeyId: key.arn,
-        // A token is typed again in a minute; a name in its grace time stops the next deploy.
-        recoveryWindowInDays: 0,
-        // CodeBuild's console lists the secrets that hold its credentials by these.
-        tags: {
-          "codebuild:source": "",
-          "codebuild:source:provider": "github",
-          "codebuild:source:type": "personal_access_token",
-        },
-      });
-      const { repository } = settings.source;
-      new PullRequestReview(this, "review", { settings, repository, token, artifacts, key });
-    }
+  private reviewPullRequests(token: SecretsmanagerSecret, artifacts: Bucket): void {
+    const { key, settings } = this;
+    const { repository } = settings.source;
+    new PullRequestReview(this, "review", { settings, repository, token, artifacts, key });
+  }
 
-    const topic = new Topic(this, "notifications", {
-      name: names.topic,
-      key,
+  private createTopic(): Topic {
+    const { account, notifications } = this.settings;
+    return new Topic(this, "notifications", {
+      name: deliveryNames(this.settings).topic,
+      key: this.key,
       account,
       emails: notifications.emails,
       subscribers: Object.fromEntries(
@@ -111,19 +134,17 @@ export class DeliveryStack extends SlipwayStack {
       ),
       publishers: ["cloudwatch.amazonaws.com"],
     });
-    const bundles = deployment.functionBundles;
+  }
+
+  private tellOfRuns(told: Pick<RunReportsProps, "artifacts" | "reports" | "topic" | "token">): void {
+    const { key, settings } = this;
+    const { pages, chat } = settings.notifications;
+    const common = { settings, bundles: this.bundles, key, reports: told.reports };
     new RunReports(this, "report", {
-      settings,
-      bundles,
-      artifacts,
-      reports,
-      key,
-      topic,
-      token,
-      ...(notifications.pages && {
-        pages: new ReportPages(this, "pages", { settings, bundles, reports, key }),
-      }),
-      ...(notifications.chat && {
+      ...common,
+      ...told,
+      ...(pages && { pages: new ReportPages(this, "pages", common) }),
+      ...(chat && {
         chat: new SecretsmanagerSecret(this, "chat-webhook", {
           name: chatSecretName(settings),
           description: "Address of the chat's webhook; put here by npm run connect",
@@ -132,18 +153,21 @@ export class DeliveryStack extends SlipwayStack {
         }),
       }),
     });
+  }
 
-    new Cleanup(this, "cleanup", {
-      settings,
-      bundles: deployment.functionBundles,
-      artifacts,
-      key,
-      alarmTopicArn: topic.arn,
-    });
-
-    if (notifications.drift) new DriftDetection(this, "drift", { settings, artifacts, reports, key });
-
-    this.output("artifact_bucket", artifacts.name, "Bucket of the pipelines' artifacts");
-    this.output("topic_arn", topic.arn, "Topic that pipelines report to");
+  /** What looks after the rest by night. */
+  private keepInOrder({
+    artifacts,
+    reports,
+    topic,
+  }: {
+    artifacts: Bucket;
+    reports: Bucket;
+    topic: Topic;
+  }): void {
+    const { key, settings, bundles } = this;
+    new Cleanup(this, "cleanup", { settings, bundles, artifacts, key, alarmTopicArn: topic.arn });
+    if (settings.notifications.drift)
+      new DriftDetection(this, "drift", { settings, artifacts, reports, key });
   }
 }
