@@ -1,8 +1,9 @@
 import type { Check } from "../shared/checks";
+import { matchesBranch, PULL_REQUESTS } from "../shared/previews";
 import { overlap } from "./cidr";
 import { isMap } from "./hcl";
 import { nearest, type Path, type Problems, print, printAll } from "./problems";
-import { FARGATE_MEMORY, PULL_REQUESTS } from "./schema";
+import { FARGATE_MEMORY } from "./schema";
 import type { EnvironmentSettings, Settings } from "./types";
 import type { Sound } from "./validate";
 
@@ -92,7 +93,7 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     const path = ["previews", pattern];
     refer([...path, "pipeline"], pipeline, "pipelines", "pipeline");
     refer([...path, "environment"], environment, "environments", "environment");
-    const branches = Object.values(settings.pipelines).filter((it) => matches(pattern, it.branch));
+    const branches = Object.values(settings.pipelines).filter((it) => matchesBranch(pattern, it.branch));
     if (pattern === PULL_REQUESTS || branches.length === 0) continue;
     problems.add(path, {
       given: print(pattern),
@@ -468,21 +469,4 @@ function checkHosts(
     },
     [["environments", name, "domain"]],
   );
-}
-
-/** Whether a branch is one that a preview's pattern means. */
-function matches(pattern: string, branch: string): boolean {
-  const parts = pattern.split(/\*+/);
-  // Compared piece by piece: a regular expression of many stars could take for ever.
-  if (parts.length === 1) return pattern === branch;
-  const [first, last] = [parts[0]!, parts.at(-1)!];
-  if (branch.length < first.length + last.length || !branch.startsWith(first) || !branch.endsWith(last))
-    return false;
-  let rest = branch.slice(first.length, branch.length - last.length);
-  for (const part of parts.slice(1, -1)) {
-    const found = rest.indexOf(part);
-    if (found < 0) return false;
-    rest = rest.slice(found + part.length);
-  }
-  return true;
 }

@@ -46,12 +46,18 @@ export function fill(file: Sound, given: Readonly<Record<string, unknown>>): Set
       deploy: it.deploy ?? [],
       execution: it.execution ?? "superseded",
       buildsAtOnce: it.builds_at_once ?? 10,
+      ...(it.trial && {
+        trial: { environment: it.trial.environment ?? MISSING, regions: it.trial.regions ?? [] },
+      }),
     })),
     previews: Object.entries(file.previews ?? {}).map(([pattern, preview]) => ({
       pattern,
       pipeline: preview?.pipeline ?? MISSING,
       environment: preview?.environment ?? MISSING,
+      exclude: preview?.exclude ?? [],
+      into: preview?.into ?? [file.pipelines?.[preview?.pipeline ?? MISSING]?.branch ?? MISSING],
       ttlHours: preview?.ttl_hours ?? 72,
+      limit: preview?.limit ?? 10,
     })),
     notifications: {
       emails: file.notifications?.emails ?? [],

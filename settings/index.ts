@@ -6,6 +6,7 @@ import { Problems, SettingsError } from "./problems";
 import type { Settings } from "./types";
 import { checkValues } from "./validate";
 
+export * from "./previews";
 export { type Place, SettingsError, type SettingsProblem } from "./problems";
 export { SETTINGS_KEYS } from "./schema";
 export * from "./types";

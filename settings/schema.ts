@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PULL_REQUESTS } from "../shared/previews";
 import { cidrProblem } from "./cidr";
 import { nearest, type Path, print, printAll } from "./problems";
 import {
@@ -479,16 +480,25 @@ const pipeline = z.strictObject({
   paths: z.array(file).min(1).max(8).optional(),
   execution: oneOf(EXECUTIONS, "an execution mode", "superseded").optional(),
   builds_at_once: whole(1, 50, "a number of builds", 10).optional(),
+  trial: z
+    .strictObject({
+      environment: reference("an environment", '"dev"'),
+      regions: z.array(region).min(1).max(20),
+    })
+    .optional(),
 });
+
+/** Branches, or patterns of them. */
+const branches = z.array(branch).min(1).max(20);
 
 const preview = z.strictObject({
   pipeline: reference("a pipeline", '"main"'),
   environment: reference("an environment", '"dev"'),
+  exclude: branches.optional(),
+  into: branches.optional(),
   ttl_hours: whole(1, 8760, "a time to live", 72, "hours").optional(),
+  limit: whole(1, 100, "a number of previews", 10).optional(),
 });
-
-/** The key of `previews` that means pull requests, not branches. */
-export const PULL_REQUESTS = "pull_requests";
 
 const email = text(/^(?=.{3,254}$)[^\s@<>,;]+@[^\s@.<>,;]+(\.[^\s@.<>,;]+)+$/, {
   is: "an e-mail address",
@@ -517,8 +527,8 @@ export const settingsFile = z.strictObject({
   services: named(
     "a service",
     service,
-    { allowed: `${NAME_IN_WORDS}; not load-balancer or endpoints, which are Slipway's own` },
-    /^(load-balancer|endpoints)$/,
+    { allowed: `${NAME_IN_WORDS}; not load-balancer, endpoints or preview, which are Slipway's own` },
+    /^(load-balancer|endpoints|preview)$/,
   ).optional(),
   functions: named(
     "a function",
@@ -530,17 +540,17 @@ export const settingsFile = z.strictObject({
     "an environment",
     environment,
     {
-      allowed: `${NAME_IN_WORDS}; not bootstrap, delivery, state, artifacts, access-…, delivery-… or pipeline-…, which are Slipway's own`,
+      allowed: `${NAME_IN_WORDS}; not bootstrap, delivery, state, artifacts, previews, pv, access-…, delivery-…, pipeline-…, preview-… or pv-…, which are Slipway's own`,
     },
-    /^(bootstrap|delivery|state|artifacts)$|^(access|delivery|pipeline)-/,
+    /^(bootstrap|delivery|state|artifacts|previews|pv)$|^(access|delivery|pipeline|preview|pv)-/,
   ),
   pipelines: named(
     "a pipeline",
     pipeline,
     {
-      allowed: `${NAME_IN_WORDS}; not delivery or delivery-…, which are Slipway's own`,
+      allowed: `${NAME_IN_WORDS}; not delivery, preview, pv, or one that begins with one of them and a dash: these are Slipway's own`,
     },
-    /^delivery$|^delivery-/,
+    /^(delivery|preview|pv)(-|$)/,
   ),
   previews: z
     .record(

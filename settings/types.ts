@@ -1,4 +1,5 @@
 import type { Check, RequestCheck } from "../shared/checks";
+import type { PreviewRule } from "../shared/previews";
 
 /** How a pipeline reaches the repository. */
 export type SourceSettings =
@@ -139,6 +140,8 @@ export interface EnvironmentSettings {
   /** Every service of the settings with this environment's changes merged in. */
   readonly services: Readonly<Record<string, ServiceSettings>>;
   readonly functions: Readonly<Record<string, FunctionSettings>>;
+  /** Where it is a preview, or a trial: the environment that it is made like, and its slug. @default - it is none */
+  readonly preview?: { readonly of: string; readonly slug: string };
 }
 
 /**
@@ -159,13 +162,8 @@ export interface PipelineSettings {
   readonly execution: Execution;
   /** Builds of a stage that run side by side at most: one beyond the account's quota fails, and does not wait. */
   readonly buildsAtOnce: number;
-}
-
-export interface PreviewSettings {
-  readonly pattern: string;
-  readonly pipeline: string;
-  readonly environment: string;
-  readonly ttlHours: number;
+  /** What is deployed for a try, under names of its own and in each of the regions, before the first wave. @default - nothing */
+  readonly trial?: { readonly environment: string; readonly regions: readonly string[] };
 }
 
 /** Of what people are told. A run that a newer one took the place of is told to those who hear of everything. */
@@ -205,7 +203,7 @@ export interface Settings {
   readonly functions: Readonly<Record<string, FunctionSettings>>;
   readonly environments: Readonly<Record<string, EnvironmentSettings>>;
   readonly pipelines: Readonly<Record<string, PipelineSettings>>;
-  readonly previews: readonly PreviewSettings[];
+  readonly previews: readonly PreviewRule[];
   readonly notifications: NotificationSettings;
   /**
    * Each top-level key that a settings file may hold, with its value as the file gives it and null where

@@ -1,5 +1,7 @@
 // Names that the stacks and the tools agree on. They are a contract: to change one is to lose what it names.
 
+import { previewsOf } from "./previews";
+
 interface Project {
   readonly project: string;
 }
@@ -11,6 +13,8 @@ interface BuildAccount extends Project {
 interface Environment {
   readonly name: string;
   readonly account: string;
+  /** Where it is a preview: of which environment. */
+  readonly preview?: { readonly of: string };
 }
 
 export const DELIVERY_STACK = "delivery";
@@ -61,10 +65,18 @@ export const deliveryNames = ({ project, account, region }: BuildAccount) => ({
   /** What has happened to runs and is not told yet. */
   reportQueue: `${project}-delivery-report-events`,
   driftProject: `${project}-delivery-drift`,
+  /** Artifacts of previews, whose code nobody has looked at yet: they reach no other pipeline's. */
+  previewBucket: `${project}-previews-${account}-${region}`,
+  /** What branches and pull requests there may be news of. */
+  previewQueue: `${project}-delivery-previews.fifo`,
+  teardownProject: `${project}-delivery-teardown`,
 });
 
 /** The secret in the build account that `npm run connect` puts the address of the chat's webhook into. */
 export const chatSecretName = ({ project }: Project) => `${project}/chat-webhook`;
+
+/** The secret in the build account by which GitHub signs what it tells; `npm run connect` makes it up. */
+export const webhookSecretName = ({ project }: Project) => `${project}/github-webhook`;
 
 /** The repository in the build account that holds a service's images. */
 export const repositoryName = ({ project }: Project, service: string) => `${project}/${service}`;
@@ -83,7 +95,11 @@ export const reviewNames = ({ project }: Project) => ({
   plans: "review/plans",
 });
 
-/** Roles that an `access-<env>` stack makes in the environment's account. */
+/** What an environment's roles are named after: previews share those of what they are made like. */
+export const accessOwner = ({ name, preview }: Pick<Environment, "name" | "preview">) =>
+  preview ? previewsOf(preview.of) : name;
+
+/** Roles that an `access-<env>` stack makes in the environment's account, for the environment and for its previews. */
 export const accessNames = (project: string, environment: string) => ({
   deployRole: `${project}-${environment}-deploy`,
   planRole: `${project}-${environment}-plan`,
@@ -95,20 +111,20 @@ export const accessNames = (project: string, environment: string) => ({
 export const roleArn = (account: string, name: string) => `arn:aws:iam::${account}:role/${name}`;
 
 /** The role that plans an environment and changes nothing. */
-export const planRoleArn = ({ project }: Project, { name, account }: Environment) =>
-  roleArn(account, accessNames(project, name).planRole);
+export const planRoleArn = ({ project }: Project, environment: Environment) =>
+  roleArn(environment.account, accessNames(project, accessOwner(environment)).planRole);
 
 /** The role that deploys an environment. */
-export const deployRoleArn = ({ project }: Project, { name, account }: Environment) =>
-  roleArn(account, accessNames(project, name).deployRole);
+export const deployRoleArn = ({ project }: Project, environment: Environment) =>
+  roleArn(environment.account, accessNames(project, accessOwner(environment)).deployRole);
 
 /** The role that releases new versions in an environment. */
-export const releaseRoleArn = ({ project }: Project, { name, account }: Environment) =>
-  roleArn(account, accessNames(project, name).releaseRole);
+export const releaseRoleArn = ({ project }: Project, environment: Environment) =>
+  roleArn(environment.account, accessNames(project, accessOwner(environment)).releaseRole);
 
 /** The role that runs the acceptance tests of an environment. */
-export const verifyRoleArn = ({ project }: Project, { name, account }: Environment) =>
-  roleArn(account, accessNames(project, name).verifyRole);
+export const verifyRoleArn = ({ project }: Project, environment: Environment) =>
+  roleArn(environment.account, accessNames(project, accessOwner(environment)).verifyRole);
 
 /** What `npm run image` leaves: `<service>.json` beside these, and what its action tells the actions after it. */
 export const IMAGE_ARTIFACT = {

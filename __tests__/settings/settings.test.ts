@@ -231,7 +231,15 @@ describe("fills in the defaults", () => {
     });
     expect(settings.environments.dev!.admin).toEqual({ profile: "dev-admin" });
     expect(settings.previews).toEqual([
-      { pattern: "feature/*", pipeline: "main", environment: "dev", ttlHours: 72 },
+      {
+        pattern: "feature/*",
+        pipeline: "main",
+        environment: "dev",
+        exclude: [],
+        into: ["main"],
+        ttlHours: 72,
+        limit: 10,
+      },
     ]);
   });
 });
