@@ -1,10 +1,10 @@
 import type { Check } from "../shared/checks";
-import { matchesBranch, PULL_REQUESTS } from "../shared/previews";
+import { matchesBranch, type PreviewRule, PULL_REQUESTS } from "../shared/previews";
 import { overlap } from "./cidr";
 import { isMap } from "./hcl";
 import { nearest, type Path, type Problems, print, printAll } from "./problems";
 import { FARGATE_MEMORY } from "./schema";
-import type { EnvironmentSettings, Settings } from "./types";
+import type { EnvironmentSettings, PipelineSettings, Settings } from "./types";
 import type { Sound } from "./validate";
 
 /**
@@ -89,17 +89,18 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     });
   }
 
-  for (const { pattern, pipeline, environment } of settings.previews) {
-    const path = ["previews", pattern];
-    refer([...path, "pipeline"], pipeline, "pipelines", "pipeline");
-    refer([...path, "environment"], environment, "environments", "environment");
-    const branches = Object.values(settings.pipelines).filter((it) => matchesBranch(pattern, it.branch));
-    if (pattern === PULL_REQUESTS || branches.length === 0) continue;
-    problems.add(path, {
-      given: print(pattern),
-      what: `It also matches ${print(branches[0]!.branch)}, the branch that the pipeline ${branches[0]!.name} deploys.`,
-      mend: 'Narrow it, for example to "feature/*".',
-    });
+  for (const rule of settings.previews) {
+    const path = ["previews", rule.pattern];
+    refer([...path, "pipeline"], rule.pipeline, "pipelines", "pipeline");
+    refer([...path, "environment"], rule.environment, "environments", "environment");
+    checkPreview(rule, settings, file, problems);
+  }
+  checkPreviews(settings, problems);
+  for (const { name, trial } of Object.values(settings.pipelines)) {
+    if (!trial) continue;
+    const path = ["pipelines", name, "trial"];
+    refer([...path, "environment"], trial.environment, "environments", "environment");
+    checkTrial(trial, path, settings, problems);
   }
 
   const { emails, subscribers, chat } = settings.notifications;
@@ -146,6 +147,76 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     checkServices(environment, file, problems);
     checkFunctions(environment, file, problems);
   }
+}
+
+function checkPreview(
+  { pattern, into }: PreviewRule,
+  settings: Settings,
+  file: Sound,
+  problems: Problems,
+): void {
+  const path = ["previews", pattern];
+  if (pattern === PULL_REQUESTS) return;
+  if (file.previews?.[pattern]?.into)
+    problems.add([...path, "into"], {
+      given: print(into),
+      what: "Branches are previewed whatever they are to be merged into.",
+      allowed: "into of pull_requests alone",
+      mend: "Take it out, or write it at pull_requests.",
+    });
+  const deployed = Object.values(settings.pipelines).find(({ branch }) => matchesBranch(pattern, branch));
+  if (deployed)
+    problems.add(path, {
+      given: print(pattern),
+      what: `It also matches ${print(deployed.branch)}, the branch that the pipeline ${deployed.name} deploys.`,
+      mend: 'Narrow it, for example to "feature/*".',
+    });
+}
+
+/** Lambda takes 4 KB of variables, and some of them are others. */
+const MOST_OF_PREVIEWS = 2500;
+
+function checkPreviews({ previews, source }: Settings, problems: Problems): void {
+  if (!previews.length) return;
+  if (source.provider === "connection" && source.host !== "GitHub")
+    problems.add(["previews"], {
+      given: `a connection to ${source.host}`,
+      what: "Which branches are open is asked of GitHub or CodeCommit.",
+      allowed: 'previews with provider = "github-token" or "codecommit", or a connection to GitHub',
+      mend: "Take previews out.",
+    });
+  const size = Buffer.byteLength(JSON.stringify(previews));
+  if (size > MOST_OF_PREVIEWS)
+    problems.add(["previews"], {
+      given: `${size} bytes`,
+      what: `As JSON, with defaults, they have ${size} bytes; they travel in a variable of a function, which has 4 KB for all.`,
+      allowed: `${MOST_OF_PREVIEWS} bytes`,
+      mend: "Join patterns by * , or take some out.",
+    });
+}
+
+function checkTrial(
+  { environment, regions }: NonNullable<PipelineSettings["trial"]>,
+  path: Path,
+  { environments, region }: Settings,
+  problems: Problems,
+): void {
+  const twice = regions.find((one, index) => regions.indexOf(one) < index);
+  if (twice)
+    problems.add([...path, "regions"], {
+      given: print(regions),
+      what: `${print(twice)} is in it twice.`,
+      mend: "Keep one of them.",
+    });
+  const tried = environments[environment];
+  const elsewhere = regions.find((one) => one !== region);
+  if (tried?.nat !== "none" || !Object.keys(tried.services).length || elsewhere === undefined) return;
+  problems.add([...path, "regions"], {
+    given: print(regions),
+    what: `${environment} has nat = "none", and its images lie in ${region}: no task in ${elsewhere} could ever fetch its image.`,
+    allowed: `[${print(region)}], or an environment with a way out`,
+    mend: `Write regions = [${print(region)}], or environments.${environment}.nat = "single".`,
+  });
 }
 
 /** Names in AWS are made of these by a word at their end: such a word in a name of the file can make two of them one. */

@@ -639,6 +639,77 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "also matches",
   ],
   [
+    "a branch's preview asks into what it is merged",
+    { previews: previews('"f/*"', 'into = ["main"]') },
+    'previews["f/*"].into',
+    "pull_requests alone",
+  ],
+  [
+    "what previews leave out is no pattern",
+    { previews: previews('"f/*"', 'exclude = ["a b"]') },
+    'previews["f/*"].exclude[0]',
+    "is not the name of a branch",
+  ],
+  [
+    "there may be no preview at all",
+    { previews: previews('"f/*"', "limit = 0") },
+    'previews["f/*"].limit',
+    "1 to 100",
+  ],
+  [
+    "nobody can be asked which branches are open",
+    {
+      git: '{ provider = "connection", repository = "acme/hello", host = "GitLab" }',
+      previews: previews('"f/*"'),
+    },
+    "previews",
+    "a connection to GitHub",
+  ],
+  [
+    "previews are more than a function's variables hold",
+    {
+      previews: `{ "f/*" = { pipeline = "main", environment = "dev", exclude = [${Array.from({ length: 20 }, (_, i) => `"f/${"x".repeat(140)}${i}"`).join(", ")}] } }`,
+    },
+    "previews",
+    "2500 bytes",
+  ],
+  [
+    "a trial is of no environment",
+    {
+      pipelines:
+        '{ main = { branch = "main", deploy = [["dev"]], trial = { environment = "x", regions = ["eu-west-1"] } } }',
+    },
+    "pipelines.main.trial.environment",
+    'There is no environment "x"',
+  ],
+  [
+    "a trial goes to a region twice",
+    {
+      pipelines:
+        '{ main = { branch = "main", deploy = [["dev"]], trial = { environment = "dev", regions = ["eu-west-1", "eu-west-1"] } } }',
+    },
+    "pipelines.main.trial.regions",
+    "twice",
+  ],
+  [
+    "a trial's tasks could not fetch their images",
+    {
+      environments: dev('nat = "none"'),
+      pipelines:
+        '{ main = { branch = "main", deploy = [["dev"]], trial = { environment = "dev", regions = ["us-east-1"] } } }',
+    },
+    "pipelines.main.trial.regions",
+    "could ever fetch its image",
+  ],
+  [
+    "an environment begins as previews do",
+    {
+      environments: '{ dev = { account = "222222222222" }, pv-x = { account = "222222222222" } }',
+    },
+    "environments.pv-x",
+    "pv-…",
+  ],
+  [
     "a preview lives too long",
     { previews: previews('"f/*"', "ttl_hours = 8761") },
     'previews["f/*"].ttl_hours',
