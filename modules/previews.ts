@@ -1,0 +1,307 @@
+import { join } from "node:path";
+import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
+import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
+import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
+import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-source-mapping";
+import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
+import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
+import { Construct } from "constructs";
+import { previewTemplates, type Settings } from "../settings";
+import { DELIVERY_STACK, deliveryNames, pipelineName, stateBucketName } from "../shared/names";
+import { type PreviewHint, previewPipelineName, previewsOf, templatePipelineName } from "../shared/previews";
+import { roleArn } from "./arns";
+import type { Bucket } from "./bucket";
+import { createFunction } from "./function";
+import { type Grantee, policyDocument } from "./iam";
+import type { IKey } from "./key";
+import { physicalName } from "./naming";
+import type { Topic } from "./topic";
+
+/** Of the function: a sweep looks at all of them. */
+const TIMEOUT_SECONDS = 300;
+/** How often a hint is tried; the sweep comes again in any case. */
+const MOST_RECEIVES = 3;
+const DAY_SECONDS = 24 * 60 * 60;
+
+const SWEEP: PreviewHint = { slipway: "sweep" };
+
+export interface PreviewsProps {
+  readonly settings: Settings;
+  /** Folder with `delivery-previews.zip`. */
+  readonly bundles: string;
+  /** Where what is known of each preview is kept, below `records/`: their builds do not reach it. */
+  readonly records: Bucket;
+  readonly key: IKey;
+  /** Who hears of what nobody but a person can mend. */
+  readonly topic: Topic;
+  /** GitHub's token. @default - the repository is CodeCommit's */
+  readonly token?: SecretsmanagerSecret;
+}
+
+/**
+ * Gives branches and pull requests their pipelines, and takes them back: hints of what may have changed, in a queue, for
+ * one function, which asks what is true and takes the next step; and a sweep, for what no hint told of.
+ */
+export class Previews extends Construct {
+  /** Hints go here; those of one group one after the other. */
+  readonly queue: { readonly arn: string; readonly url: string };
+  private readonly prefix: string;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: PreviewsProps,
+  ) {
+    super(scope, id);
+    this.prefix = physicalName("function", props.settings.project, DELIVERY_STACK, "previews");
+    const { queue, lost } = this.queues(this.rules());
+    this.queue = queue;
+    this.converge(queue);
+    this.watch(lost);
+  }
+
+  /** Each with the group of its events: those of one are taken one after the other. */
+  private rules(): { readonly rule: CloudwatchEventRule; readonly group: string; readonly input?: string }[] {
+    const { settings } = this.props;
+    const { source, project } = settings;
+    const rules = [
+      {
+        rule: this.rule("runs", "Runs of previews' pipelines that have ended", {
+          source: ["aws.codepipeline"],
+          "detail-type": ["CodePipeline Pipeline Execution State Change"],
+          detail: {
+            pipeline: [{ prefix: templatePipelineName({ project }, "") }],
+            state: ["SUCCEEDED", "FAILED", "STOPPED", "CANCELED", "SUPERSEDED"],
+          },
+        }),
+        group: "runs",
+      },
+      {
+        rule: this.rule("teardowns", "Previews that are gone, or could not go", {
+          source: ["aws.codebuild"],
+          "detail-type": ["CodeBuild Build State Change"],
+          detail: {
+            "project-name": [deliveryNames(settings).teardownProject],
+            "build-status": ["SUCCEEDED", "FAILED", "FAULT", "STOPPED", "TIMED_OUT"],
+          },
+        }),
+        group: "runs",
+      },
+      {
+        rule: new CloudwatchEventRule(this, "sweep", {
+          name: physicalName("eventRule", this.prefix, "sweep"),
+          description: "Mends what no event told of previews",
+          scheduleExpression: "rate(15 minutes)",
+        }),
+        group: "sweep",
+        input: JSON.stringify(SWEEP),
+      },
+    ];
+    if (source.provider !== "codecommit") return rules;
+    return [
+      ...rules,
+      {
+        rule: this.rule("repository", "Branches and pull requests", {
+          source: ["aws.codecommit"],
+          "detail-type": ["CodeCommit Repository State Change", "CodeCommit Pull Request State Change"],
+          resources: [repositoryArn(settings)],
+        }),
+        group: "repository",
+      },
+    ];
+  }
+
+  private rule(name: string, description: string, pattern: object): CloudwatchEventRule {
+    return new CloudwatchEventRule(this, name, {
+      name: physicalName("eventRule", this.prefix, name),
+      description: `${description}, for ${this.prefix}`,
+      eventPattern: JSON.stringify(pattern),
+    });
+  }
+
+  private queues(rules: ReturnType<Previews["rules"]>) {
+    const { key, settings } = this.props;
+    const { account, region } = settings;
+    const common = {
+      fifoQueue: true,
+      // EventBridge gives events no such id.
+      contentBasedDeduplication: true,
+      kmsMasterKeyId: key.arn,
+      // The sweep does without them.
+      messageRetentionSeconds: DAY_SECONDS,
+    };
+    const lost = new SqsQueue(this, "lost", { name: `${this.prefix}-lost.fifo`, ...common });
+    const { previewQueue: name } = deliveryNames(settings);
+    const queue = new SqsQueue(this, "hints", {
+      name,
+      ...common,
+      // As Lambda's guide asks for.
+      visibilityTimeoutSeconds: 6 * TIMEOUT_SECONDS,
+      redrivePolicy: JSON.stringify({ deadLetterTargetArn: lost.arn, maxReceiveCount: MOST_RECEIVES }),
+      // Not as a resource of its own, for which the provider waits half a minute more.
+      policy: policyDocument([
+        {
+          actions: ["sqs:SendMessage"],
+          resources: [`arn:aws:sqs:${region}:${account}:${name}`],
+          principals: { Service: "events.amazonaws.com" },
+          conditions: { ArnEquals: { "aws:SourceArn": rules.map(({ rule }) => rule.arn) } },
+        },
+      ]),
+    });
+    for (const [index, { rule, group, input }] of rules.entries())
+      new CloudwatchEventTarget(this, `target-${index}`, {
+        rule: rule.name,
+        arn: queue.arn,
+        sqsTarget: { messageGroupId: group },
+        input,
+      });
+    return { queue, lost };
+  }
+
+  private converge(queue: SqsQueue): void {
+    const { settings, bundles, key, records, topic, token } = this.props;
+    const { project, account, region, source } = settings;
+    const { teardownProject } = deliveryNames(settings);
+    const { fn, role } = createFunction(this, {
+      name: this.prefix,
+      description: "Gives branches and pull requests their pipelines, and takes them back",
+      roleDescription: `What the function ${this.prefix} may do`,
+      archive: join(bundles, "delivery-previews.zip"),
+      memory: 512,
+      timeoutSeconds: TIMEOUT_SECONDS,
+      variables: {
+        PREVIEWS: JSON.stringify({
+          project,
+          account,
+          region,
+          provider: source.provider,
+          repository: source.repository,
+          deployed: Object.values(settings.pipelines).map(({ branch }) => branch),
+          rules: settings.previews,
+          templates: Object.fromEntries(
+            previewTemplates(settings).map(({ name, pipeline, environment }) => [
+              name,
+              { pipeline: pipelineName(settings, pipeline.name), environment: environment.name },
+            ]),
+          ),
+          bucket: records.name,
+          stateBucket: stateBucketName(settings),
+          teardown: teardownProject,
+          topic: topic.arn,
+          ...(token && { tokenSecret: token.name }),
+          services: Object.keys(settings.services),
+        }),
+      },
+      key,
+      logRetentionDays: 365,
+    });
+    this.grantPipelines(role);
+    this.grantReading(role);
+    records.grantReadWrite(role, "records/");
+    topic.grantPublish(role);
+    role.allow({
+      actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+      resources: [queue.arn],
+    });
+    new LambdaEventSourceMapping(this, "mapping", {
+      eventSourceArn: queue.arn,
+      functionName: fn.functionName,
+      batchSize: 10,
+      functionResponseTypes: ["ReportBatchItemFailures"],
+      scalingConfig: { maximumConcurrency: 2 },
+      dependsOn: role.ready,
+    });
+  }
+
+  /** Making and ending previews' pipelines, and no others: templates are not among them, nor what people deploy by. */
+  private grantPipelines(role: Grantee): void {
+    const { settings } = this.props;
+    const { account, region } = settings;
+    const at = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
+    const templates = previewTemplates(settings).map(({ name }) => templatePipelineName(settings, name));
+    // Of all templates: also of one that the settings no longer have.
+    const clones = [at("codepipeline", previewPipelineName(settings, "*_*", "*"))];
+    role.allow(
+      {
+        actions: [
+          "codepipeline:CreatePipeline",
+          "codepipeline:DeletePipeline",
+          "codepipeline:GetPipeline",
+          "codepipeline:ListActionExecutions",
+          "codepipeline:ListPipelineExecutions",
+          "codepipeline:ListTagsForResource",
+          "codepipeline:StartPipelineExecution",
+          "codepipeline:StopPipelineExecution",
+          "codepipeline:TagResource",
+          "codepipeline:UpdatePipeline",
+        ],
+        resources: clones,
+      },
+      {
+        actions: ["codepipeline:GetPipeline"],
+        resources: templates.map((template) => at("codepipeline", template)),
+      },
+      {
+        actions: ["codepipeline:ListPipelines"],
+        resources: ["*"],
+        reason: "Which pipelines there are is asked of the account as a whole.",
+      },
+      {
+        actions: ["iam:PassRole"],
+        resources: templates.map((template) => roleArn(account, template)),
+        conditions: { StringEquals: { "iam:PassedToService": "codepipeline.amazonaws.com" } },
+      },
+      {
+        actions: ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:StartBuild"],
+        resources: [at("codebuild", `project/${deliveryNames(settings).teardownProject}`)],
+      },
+    );
+  }
+
+  /** What is true of the repository, and whether an environment has a state still; not what is in it. */
+  private grantReading(role: Grantee): void {
+    const { settings, token } = this.props;
+    const { account, region, source } = settings;
+    role.allow({
+      actions: ["s3:ListBucket"],
+      resources: [`arn:aws:s3:::${stateBucketName(settings)}`],
+      conditions: { StringLike: { "s3:prefix": [`${previewsOf("")}*`] } },
+    });
+    if (token) role.allow({ actions: ["secretsmanager:GetSecretValue"], resources: [token.arn] });
+    if (source.provider === "codecommit")
+      role.allow({
+        actions: [
+          "codecommit:GetBranch",
+          "codecommit:GetCommentsForPullRequest",
+          "codecommit:GetPullRequest",
+          "codecommit:ListBranches",
+          "codecommit:ListPullRequests",
+          "codecommit:PostCommentForPullRequest",
+          "codecommit:UpdateComment",
+        ],
+        resources: [repositoryArn({ account, region, source })],
+      });
+  }
+
+  private watch(lost: SqsQueue): void {
+    const { topic } = this.props;
+    new CloudwatchMetricAlarm(this, "lost-alarm", {
+      alarmName: `${this.prefix}-lost`,
+      alarmDescription: `Something about previews could not be done. The log /aws/lambda/${this.prefix} says why; the next sweep tries again, within 15 minutes.`,
+      namespace: "AWS/SQS",
+      metricName: "ApproximateNumberOfMessagesVisible",
+      dimensions: { QueueName: lost.name },
+      statistic: "Maximum",
+      period: 60,
+      evaluationPeriods: 1,
+      threshold: 0,
+      comparisonOperator: "GreaterThanThreshold",
+      treatMissingData: "notBreaching",
+      alarmActions: [topic.arn],
+      okActions: [topic.arn],
+    });
+  }
+}
+
+const repositoryArn = ({ account, region, source }: Pick<Settings, "account" | "region" | "source">) =>
+  `arn:aws:codecommit:${region}:${account}:${source.repository}`;
