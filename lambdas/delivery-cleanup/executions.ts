@@ -1,9 +1,10 @@
 import {
   type CodePipelineClient,
+  ListActionExecutionsCommand,
   PipelineNotFoundException,
-  paginateListActionExecutions,
   paginateListPipelineExecutions,
 } from "@aws-sdk/client-codepipeline";
+import { readActionRuns } from "../../shared/action-executions";
 
 /** What nothing follows any more. A state that is not among them may still need its artifacts. */
 const ENDED: readonly (string | undefined)[] = ["Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"];
@@ -60,15 +61,18 @@ export async function readArtifacts(
   { pipeline, id }: Execution,
 ): Promise<Artifact[]> {
   const artifacts: Artifact[] = [];
-  const pages = paginateListActionExecutions(
-    { client: codepipeline },
-    { pipelineName: pipeline, filter: { pipelineExecutionId: id } },
+  const runs = await readActionRuns((nextToken) =>
+    codepipeline.send(
+      new ListActionExecutionsCommand({
+        pipelineName: pipeline,
+        filter: { pipelineExecutionId: id },
+        nextToken,
+      }),
+    ),
   );
-  for await (const { actionExecutionDetails = [] } of pages) {
-    for (const { actionName, input, output } of actionExecutionDetails) {
-      for (const { s3location } of input?.inputArtifacts ?? []) add(s3location);
-      for (const { s3location } of output?.outputArtifacts ?? []) add(s3location, actionName);
-    }
+  for (const { actionName, input, output } of runs.flat()) {
+    for (const { s3location } of input?.inputArtifacts ?? []) add(s3location);
+    for (const { s3location } of output?.outputArtifacts ?? []) add(s3location, actionName);
   }
   return artifacts;
 

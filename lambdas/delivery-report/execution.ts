@@ -10,6 +10,7 @@ import {
   type PipelineExecution,
   type PipelineExecutionSummary,
 } from "@aws-sdk/client-codepipeline";
+import { readActionRuns } from "../../shared/action-executions";
 import type { RunStatus } from "../../shared/run-report";
 
 type Client = Pick<CodePipelineClient, "send">;
@@ -151,30 +152,21 @@ async function readState(client: Client, pipeline: string, id: string): Promise<
 }
 
 async function readActions(client: Client, pipeline: string, id: string): Promise<ActionRun[]> {
-  const details: ActionExecutionDetail[] = [];
-  let nextToken: string | undefined;
-  do {
-    const page = await client.send(
+  const runs = await readActionRuns((nextToken) =>
+    client.send(
       new ListActionExecutionsCommand({
         pipelineName: pipeline,
         filter: { pipelineExecutionId: id },
         nextToken,
       }),
-    );
-    details.push(...(page.actionExecutionDetails ?? []));
-    nextToken = page.nextToken;
-  } while (nextToken);
-  // They come newest first.
-  const oldestFirst = details.reverse().sort((a, b) => Number(a.startTime) - Number(b.startTime));
-  const last = new Map<string, ActionRun>();
-  for (const detail of oldestFirst) {
-    const key = `${detail.stageName}/${detail.actionName}`;
-    last.set(key, actionRun(detail, last.get(key)));
-  }
-  return [...last.values()];
+    ),
+  );
+  return runs.map(([first, ...more]) =>
+    more.reduce((before, detail) => actionRun(detail, before), actionRun(first)),
+  );
 }
 
-function actionRun(detail: ActionExecutionDetail, before: ActionRun | undefined): ActionRun {
+function actionRun(detail: ActionExecutionDetail, before?: ActionRun): ActionRun {
   const { input, output, startTime: started = new Date(0), lastUpdateTime: updated = started } = detail;
   const { externalExecutionId, externalExecutionSummary, errorDetails } = output?.executionResult ?? {};
   const { category, provider } = input?.actionTypeId ?? {};

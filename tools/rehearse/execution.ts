@@ -13,6 +13,7 @@ import {
   StopPipelineExecutionCommand,
 } from "@aws-sdk/client-codepipeline";
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { readActionRuns } from "../../shared/action-executions";
 
 /** How AWS is asked. */
 export interface Clients {
@@ -108,6 +109,11 @@ export class Execution {
     return new Execution(clients, pipeline, pipelineExecutionId, stages);
   }
 
+  /** One that somebody else has started. */
+  static async of(clients: Clients, pipeline: string, id: string): Promise<Execution> {
+    return new Execution(clients, pipeline, id, await Execution.declared(clients, pipeline));
+  }
+
   /** The execution that took the place of this one, because the pipeline had changed. */
   async successor(): Promise<Execution | undefined> {
     const { clients, pipeline, id } = this;
@@ -116,9 +122,7 @@ export class Execution {
     );
     const own = all.findIndex(({ pipelineExecutionId }) => pipelineExecutionId === id);
     const next = all[own - 1]?.pipelineExecutionId;
-    return next
-      ? new Execution(clients, pipeline, next, await Execution.declared(clients, pipeline))
-      : undefined;
+    return next ? Execution.of(clients, pipeline, next) : undefined;
   }
 
   async read(): Promise<Snapshot> {
@@ -192,28 +196,16 @@ export class Execution {
 
   /** The last run of each action, in the order in which they began. */
   private async actions(): Promise<ActionRun[]> {
-    const details: ActionExecutionDetail[] = [];
-    let nextToken: string | undefined;
-    do {
-      const page = await this.clients.codepipeline.send(
+    const runs = await readActionRuns((nextToken) =>
+      this.clients.codepipeline.send(
         new ListActionExecutionsCommand({
           pipelineName: this.pipeline,
           filter: { pipelineExecutionId: this.id },
           nextToken,
         }),
-      );
-      details.push(...(page.actionExecutionDetails ?? []));
-      nextToken = page.nextToken;
-    } while (nextToken);
-    const oldestFirst = details
-      .map((detail, index) => ({ detail, index }))
-      .sort((a, b) => Number(a.detail.startTime) - Number(b.detail.startTime) || b.index - a.index);
-    const last = new Map<string, ActionRun>();
-    for (const { detail } of oldestFirst) {
-      const key = `${detail.stageName}/${detail.actionName}`;
-      last.set(key, actionRun(detail, (last.get(key)?.tries ?? 0) + 1));
-    }
-    return [...last.values()];
+      ),
+    );
+    return runs.map((all) => actionRun(all.at(-1)!, all.length));
   }
 }
 
