@@ -1,6 +1,6 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { Refused } from "../../shared/ask";
 import { tokenOf } from "../../shared/github-token";
-import { Refused } from "./post";
 import type { Task } from "./task";
 
 /** What the function knows and must not tell. Where one cannot be read, that is the trouble of what needs it alone. */

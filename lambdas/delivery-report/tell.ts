@@ -2,6 +2,7 @@ import type { Logger } from "@aws-lambda-powertools/logger";
 import type { KMSClient } from "@aws-sdk/client-kms";
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { PublishCommand, type SNSClient } from "@aws-sdk/client-sns";
+import type { Fetch } from "../../shared/ask";
 import { OVERVIEW_PAGE, runPage } from "../../shared/page-links";
 import {
   type ApprovalReport,
@@ -19,7 +20,6 @@ import { COMMIT_ID, commitOf } from "./commit";
 import { type Execution, hasEnded, readExecution } from "./execution";
 import { GitHub, type Status } from "./github";
 import { pageLink } from "./page-links";
-import type { Fetch } from "./post";
 import { Redaction } from "./redact";
 import { type Reading, type RunClients, readRun, waitingApprovals } from "./run";
 import { readSecrets, type Secret, type Secrets } from "./secrets";

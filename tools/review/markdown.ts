@@ -1,4 +1,5 @@
-import { codeSpan, fenced, html } from "./escape";
+import { codeSpan } from "../../shared/markdown";
+import { fenced, html } from "./escape";
 import type { Layout } from "./layout";
 import type { Phrase } from "./phrase";
 import { bodyLines, foldRanges, type Printer, shortName } from "./printer";

@@ -12,8 +12,15 @@ export interface Answer {
   readonly status: number;
   readonly ok: boolean;
   readonly headers: Headers;
-  /** What it says, up to some length. */
   readonly text: string;
+}
+
+export interface Question {
+  readonly headers?: Record<string, string>;
+  /** Sent as JSON. */
+  readonly body?: object;
+  /** @default "POST" with a body, else "GET" */
+  readonly method?: string;
 }
 
 /**
@@ -26,11 +33,11 @@ export async function ask(
   fetcher: Fetch,
   what: string,
   url: string,
-  { headers = {}, body }: { readonly headers?: Record<string, string>; readonly body?: object } = {},
+  { headers = {}, body, method = body ? "POST" : "GET" }: Question = {},
 ): Promise<Answer> {
   try {
     const response = await fetcher(url, {
-      method: body ? "POST" : "GET",
+      method,
       headers: { ...headers, ...(body && { "content-type": "application/json" }) },
       body: body && JSON.stringify(body),
       redirect: "manual",
