@@ -395,6 +395,10 @@ describe("answers that the SDK gets have the form of the SDK's model", () => {
       );
       return pipelineExecution?.status === "Succeeded";
     });
+    const condition = { stageName: "Build", conditionType: "ON_SUCCESS" as const };
+    await expect(
+      send(new sdk.OverrideStageConditionCommand({ pipelineName, ...back, ...condition })),
+    ).rejects.toThrow("Unable to override");
     await send(new sdk.GetPipelineStateCommand(named));
     await send(new sdk.ListPipelineExecutionsCommand({ pipelineName }));
 

@@ -43,10 +43,12 @@ import { posts } from "./posts";
 import { createQuirks, type Quirk } from "./quirks";
 import { autoscalingTags } from "./services/autoscaling-tags";
 import { codebuild } from "./services/codebuild";
+import { type CodeCommit, codecommit } from "./services/codecommit";
 import { codeconnections } from "./services/codeconnections";
 import { codedeploy } from "./services/codedeploy";
 import { codepipeline } from "./services/codepipeline";
 import { eventSourceMappings } from "./services/event-source-mappings";
+import { fifoQueues } from "./services/fifo-queues";
 import { httpApis } from "./services/http-api";
 import { lambda } from "./services/lambda";
 import type { Service } from "./services/service";
@@ -99,7 +101,17 @@ export class Gateway {
       this.enforcement = new Enforcement({ ...own, account: props.account, log: props.log });
     const events = new EventBus({ ...own, time, log: props.log, twice: faults.duplicates });
     const { images, artifacts } = this;
-    this.services = createServices({ ...own, time, images, artifacts, events, faults, reuse: props.reuse });
+    const repositories = codecommit(events);
+    this.services = createServices({
+      ...own,
+      time,
+      images,
+      artifacts,
+      events,
+      faults,
+      repositories,
+      reuse: props.reuse,
+    });
     this.alarms = new Alarms({ ...own, time, log: props.log });
     const balancers = new LoadBalancers({ ...own, log: props.log, meter: this.alarms });
     const tasks = new Services({
@@ -118,9 +130,10 @@ export class Gateway {
       lambda({ ...own, functions }),
       eventSourceMappings({ ...own, functions, time, log: props.log, twice: faults.duplicates }),
       eventBridge(events),
+      fifoQueues(time),
       alarmChanges({ ...own, moto: `http://127.0.0.1:${props.motoPort}`, events, log: props.log }),
       mail({ ...own, log: props.log }),
-      posts(endpoint),
+      posts({ endpoint, codecommit: repositories, account: props.account }),
       httpApis(own),
       loadBalancers(balancers),
       containers(tasks),
@@ -305,6 +318,7 @@ interface ServicesOwn {
   readonly artifacts: UnpackedArtifacts;
   readonly events: Publisher;
   readonly faults: Faults;
+  readonly repositories: CodeCommit;
   readonly keyOf: (account: string) => string;
   readonly reuse?: ReuseSettings;
 }
@@ -316,14 +330,16 @@ function createServices({
   artifacts,
   events,
   faults,
+  repositories,
   keyOf,
   reuse: settings,
 }: ServicesOwn): ReadonlyMap<string, Service> {
-  const builds = codebuild({ endpoint, images, events });
+  const builds = codebuild({ endpoint, images, events, time });
   const reuse = settings && new Reuse({ settings, endpoint, keyOf, project: builds.project });
   const all: Service[] = [
     codepipeline({ endpoint, builds, artifacts, events, faults, reuse }),
     builds,
+    repositories,
     codedeploy({ endpoint, time, events }),
     codeconnections("codeconnections", "CodeConnections_20231201"),
     codeconnections("codestar-connections", "CodeStar_connections_20191201"),

@@ -1,5 +1,8 @@
 import { type AwsRequest, isFields } from "./aws-request";
+import { contentOf, GitHub, json } from "./github";
+import { control } from "./github/control";
 import type { Quirk, QuirkAnswer } from "./quirks";
+import type { CodeCommit } from "./services/codecommit";
 
 /** What somebody has posted, to GitHub or to a chat. */
 export interface Post {
@@ -20,23 +23,34 @@ export interface Post {
 const OWN = "/local-aws/";
 const CHAT = "/local-aws/chat";
 const POSTS = "/local-aws/posts";
+const REPOSITORY = "/local-aws/repository";
+const DELIVERIES = "/local-aws/deliveries";
 const GITHUB = /^\/local-aws\/github(\/.*)$/;
-const STATUS = /^\/repos\/([\w.-]+)\/([\w.-]+)\/statuses\/([\w.-]+)$/;
 /** How many are kept: the newest. */
 const MOST = 1000;
-/** The longest description of a status that GitHub takes, in characters. */
-const LONGEST_DESCRIPTION = 140;
 
 /** Where functions and builds find GitHub's API. */
 export const githubUrl = (endpoint: string): string => `${endpoint}/local-aws/github`;
 
-/** Stands in for GitHub's API and for a chat's webhook: remembers what is posted there, and tells it. */
-export function posts(endpoint: () => string): Quirk {
+export interface PostsProps {
+  readonly endpoint: () => string;
+  readonly codecommit: CodeCommit;
+  /** Whose the repositories of CodeCommit are. */
+  readonly account: string;
+}
+
+/**
+ * Stands in for GitHub's API and for a chat's webhook: remembers what is posted there, and tells it. What people do with a
+ * repository is posted to `/local-aws/repository`, and what GitHub's hooks were told stands at `/local-aws/deliveries`.
+ */
+export function posts({ endpoint, codecommit, account }: PostsProps): Quirk {
   const all: Post[] = [];
+  const github = new GitHub(() => githubUrl(endpoint()));
   const keep = (to: Post["to"], path: string, { headers, body }: AwsRequest, answer: QuirkAnswer) => {
     const authorized = Boolean(headers.authorization);
     const { status } = answer;
-    all.push({ when: new Date().toISOString(), to, path, body: contentOf(body), authorized, status });
+    const content = withoutSecret(contentOf(body));
+    all.push({ when: new Date().toISOString(), to, path, body: content, authorized, status });
     all.splice(0, all.length - MOST);
     return answer;
   };
@@ -44,58 +58,28 @@ export function posts(endpoint: () => string): Quirk {
     reason: "moto is AWS alone: there is no GitHub, and no chat",
     // What is signed is a request to AWS: a bucket may have any name.
     concerns: ({ service, url }) => !service && url.pathname.startsWith(OWN),
-    answer(request) {
+    async answer(request) {
       const { method, url } = request;
       const [, path] = GITHUB.exec(url.pathname) ?? [];
       if (path) {
-        const answer = github(request, path, githubUrl(endpoint()));
+        const answer = await github.answer(request, path);
         return method === "POST" ? keep("github", path, request, answer) : answer;
       }
       if (url.pathname === CHAT && method === "POST") return keep("chat", "/", request, chat(request));
       if (url.pathname === POSTS && method === "GET") return json(200, all);
+      if (url.pathname === REPOSITORY && method === "POST")
+        return control({ github, codecommit, account }, request);
+      if (url.pathname === DELIVERIES && method === "GET") return json(200, github.deliveries);
       return json(404, { message: `Local AWS answers nothing at ${method} ${url.pathname}` });
     },
+    stop: () => github.stop(),
   };
 }
 
-function github({ method, headers, body }: AwsRequest, path: string, url: string): QuirkAnswer {
-  const [, owner, repository, sha] = STATUS.exec(path) ?? [];
-  // There is no repository: GitHub says no more to who may not see one.
-  if (method !== "POST" || !sha) return refusal(404, "Not Found");
-  if (!headers.authorization) return refusal(401, "Requires authentication");
-  const content = contentOf(body);
-  if (!isFields(content)) return refusal(400, "Problems parsing JSON");
-  const { state, description = null, target_url = null, context = "default" } = content;
-  if (!/^(error|failure|pending|success)$/.test(String(state)))
-    return refusal(422, "Validation Failed", "State is not included in the list");
-  if (String(description ?? "").length > LONGEST_DESCRIPTION)
-    return refusal(
-      422,
-      "Validation Failed",
-      `description is too long (maximum is ${LONGEST_DESCRIPTION} characters)`,
-    );
-  const now = new Date();
-  const time = now.toISOString().replace(/\.\d+Z$/, "Z");
-  return json(201, {
-    url: `${url}/repos/${owner}/${repository}/statuses/${sha}`,
-    id: now.getTime(),
-    state,
-    description,
-    target_url,
-    context,
-    created_at: time,
-    updated_at: time,
-  });
-}
-
-function refusal(status: number, message: string, error?: string): QuirkAnswer {
-  const errors = error && [{ resource: "Status", code: "custom", message: error }];
-  return json(status, {
-    message,
-    ...(errors && { errors }),
-    documentation_url: "https://docs.github.com/rest",
-    status: String(status),
-  });
+/** By a hook's secret anybody could say that he is GitHub. */
+function withoutSecret(content: unknown): unknown {
+  if (!isFields(content) || !isFields(content.config) || !content.config.secret) return content;
+  return { ...content, config: { ...content.config, secret: "********" } };
 }
 
 /** As an incoming webhook of Slack's. */
@@ -107,17 +91,4 @@ function chat({ body }: AwsRequest): QuirkAnswer {
       (Array.isArray(content.blocks) && content.blocks.length > 0));
   const headers = { "content-type": "text/html" };
   return { status: isMessage ? 200 : 400, headers, body: Buffer.from(isMessage ? "ok" : "invalid_payload") };
-}
-
-function contentOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return body.toString();
-  }
-}
-
-function json(status: number, content: unknown): QuirkAnswer {
-  const headers = { "content-type": "application/json; charset=utf-8" };
-  return { status, headers, body: Buffer.from(JSON.stringify(content, undefined, 2)) };
 }

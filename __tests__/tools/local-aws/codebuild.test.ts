@@ -1,7 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { codebuild } from "../../../tools/local-aws/services/codebuild";
 import { Builds } from "../../../tools/local-aws/services/codebuild-builds";
 import type { Project } from "../../../tools/local-aws/services/codebuild-project";
+import { EmulatedTime } from "../../../tools/local-aws/time";
 import { Bed, BUILD } from "./upstream";
 
 let bed: Bed;
@@ -280,6 +282,35 @@ describe("builds", () => {
     await create({ source: noSource });
     const token = { idempotencyToken: "once" };
     expect((await start(token)).id).toBe((await start(token)).id);
+  });
+
+  test("one token is not for two requests", async () => {
+    await create({ source: noSource });
+    const token = { projectName: "build", idempotencyToken: "once" };
+    await start(token);
+    const changed = { ...token, environmentVariablesOverride: [{ name: "A", value: "1" }] };
+    expect((await call("StartBuild", changed)).content).toMatchObject({
+      __type: "InvalidInputException",
+      message: expect.stringContaining("parameters do not match"),
+    });
+  });
+
+  test("a token starts another build when five minutes have passed", async () => {
+    let now = 0;
+    const time = new EmulatedTime(60_000, { now: () => now, after: () => () => {} });
+    const { operations, stop } = codebuild({ endpoint: () => bed.endpoint, time });
+    const scope = { account: BUILD, region: "eu-west-1" };
+    await operations.CreateProject!({ ...project, source: noSource }, scope);
+    const again = async () => {
+      const answer = await operations.StartBuild!({ projectName: "build", idempotencyToken: "once" }, scope);
+      return (answer as { build: { id: string } }).build.id;
+    };
+    const first = await again();
+    now = 299;
+    expect(await again()).toBe(first);
+    now = 300;
+    expect(await again()).not.toBe(first);
+    await stop?.();
   });
 
   test.each<[string, object, RegExp]>([

@@ -214,6 +214,10 @@ test.each<[given: Given, expected: string[]]>([
     [`codepipeline:PutApprovalResult arn:aws:codepipeline:${AT}:p/s/a`],
   ],
   [
+    json("CodePipeline_20150709.OverrideStageCondition", { pipelineName: "p", stageName: "s" }),
+    [`codepipeline:OverrideStageCondition arn:aws:codepipeline:${AT}:p/s`],
+  ],
+  [
     json("CodePipeline_20150709.UpdatePipeline", {
       pipeline: {
         name: "p",

@@ -147,6 +147,12 @@ describe("a source", () => {
     await expect(fetch(provider, configuration)).rejects.toThrow(expected);
   });
 
+  test("of GitHub fails with the token that AWS shows in place of one", async () => {
+    await expect(fetch("GitHub", { ...github, OAuthToken: "****" })).rejects.toThrow(
+      'Could not access the GitHub repository: "acme/app". The access token might be invalid',
+    );
+  });
+
   test("is there when all of a pipeline's have been handed in", async () => {
     const source = (configuration: object) => ({
       name: JSON.stringify(configuration).length.toString(),

@@ -357,6 +357,112 @@ describe("a stage's conditions", () => {
   });
 });
 
+describe("an override of a stage's conditions", () => {
+  const conditions = (result: string) => ({
+    conditions: [
+      {
+        result,
+        rules: [
+          {
+            name: "only-if",
+            ruleTypeId: { category: "Rule", owner: "AWS", provider: "VariableCheck", version: "1" },
+            configuration: { Variable: "#{Source.RISKY}", Value: "no", Operator: "EQ" },
+          },
+        ],
+      },
+    ],
+  });
+  const guarded = (changes: object) => [
+    { ...stage("Build", build("one")), ...changes },
+    stage("Deploy", build("deploy")),
+  ];
+  const override = async ({ id }: Execution, which: "beforeEntry" | "onSuccess") => {
+    engine.override("Build", id, which);
+    await settle();
+  };
+
+  test("of entry lets the execution into the stage, and on to those after it", async () => {
+    open(guarded({ beforeEntry: conditions("FAIL") }));
+    const execution = await beginFetched({ RISKY: "yes" });
+    await override(execution, "beforeEntry");
+    const { beforeEntry } = execution.stages.get("Build")!;
+    expect([execution.status, at(), beforeEntry?.status]).toEqual(["InProgress", ["one"], "Overridden"]);
+    await running.get("one")?.succeed();
+    await running.get("deploy")?.succeed();
+    expect([execution.status, execution.statusSummary]).toEqual(["Succeeded", undefined]);
+  });
+
+  test("of entry holds when the stage is tried again", async () => {
+    open(guarded({ beforeEntry: conditions("FAIL") }));
+    const execution = await beginFetched({ RISKY: "yes" });
+    await override(execution, "beforeEntry");
+    await running.get("one")?.fail();
+    engine.retry("Build", execution.id, "FAILED_ACTIONS");
+    await settle();
+    expect(at()).toEqual(["one"]);
+  });
+
+  test("of success lets the execution on to the next stage, without a second run of this one", async () => {
+    open(guarded({ onSuccess: conditions("FAIL") }));
+    const execution = await beginFetched({ RISKY: "yes" });
+    await running.get("one")?.succeed();
+    await override(execution, "onSuccess");
+    expect([stageOf(execution, "Build"), at()]).toEqual(["Succeeded", ["deploy"]]);
+    await running.get("deploy")?.succeed();
+    expect(execution.status).toBe("Succeeded");
+  });
+
+  test("of success does not cross a closed transition", async () => {
+    open(guarded({ onSuccess: conditions("FAIL") }));
+    engine.changeTransition("Deploy", "Inbound", "arn:me", "Not now");
+    const execution = await beginFetched({ RISKY: "yes" });
+    await running.get("one")?.succeed();
+    await override(execution, "onSuccess");
+    expect([at(), engine.inbound("Deploy")]).toEqual([[], [execution]]);
+  });
+
+  test("of success ends an execution whose last stage it is", async () => {
+    open([{ ...stage("Build", build("one")), onSuccess: conditions("FAIL") }]);
+    const execution = await beginFetched({ RISKY: "yes" });
+    await running.get("one")?.succeed();
+    await override(execution, "onSuccess");
+    expect(execution.status).toBe("Succeeded");
+  });
+
+  test.each<[string, object, "beforeEntry" | "onSuccess", string]>([
+    ["skipped the stage", { beforeEntry: conditions("SKIP") }, "beforeEntry", "yes"],
+    ["held", { beforeEntry: conditions("FAIL") }, "beforeEntry", "no"],
+    ["are of the other kind", { beforeEntry: conditions("FAIL") }, "onSuccess", "yes"],
+    ["are none", {}, "beforeEntry", "yes"],
+  ])("is refused where the conditions %s", async (_, changes, which, RISKY) => {
+    open(guarded(changes));
+    const { id } = await beginFetched({ RISKY });
+    await running.get("one")?.fail();
+    await running.get("deploy")?.fail();
+    expect(() => engine.override("Build", id, which)).toThrow(
+      expect.objectContaining({ code: "ConditionNotOverridableException" }),
+    );
+  });
+
+  test("is refused for an execution that is not the stage's last one", async () => {
+    open(guarded({ beforeEntry: conditions("FAIL") }));
+    const { id } = await beginFetched({ RISKY: "yes" });
+    await beginFetched({ RISKY: "yes" });
+    expect(() => engine.override("Build", id, "beforeEntry")).toThrow(
+      expect.objectContaining({ code: "NotLatestPipelineExecutionException" }),
+    );
+  });
+
+  test("is refused when the pipeline has changed since", async () => {
+    open(guarded({ beforeEntry: conditions("FAIL") }));
+    const { id } = await beginFetched({ RISKY: "yes" });
+    engine.update(pipeline(guarded({})));
+    expect(() => engine.override("Build", id, "beforeEntry")).toThrow(
+      expect.objectContaining({ code: "ConditionNotOverridableException" }),
+    );
+  });
+});
+
 describe("an approval", () => {
   const stages = [
     stage("Ask", ask("yes-or-no", { CustomData: "Deploys #{Source.CommitId}" })),

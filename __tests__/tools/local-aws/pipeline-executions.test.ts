@@ -9,6 +9,7 @@ import {
   GetPipelineStateCommand,
   ListActionExecutionsCommand,
   ListPipelineExecutionsCommand,
+  OverrideStageConditionCommand,
   type PipelineDeclaration,
   PutApprovalResultCommand,
   RetryStageExecutionCommand,
@@ -353,6 +354,33 @@ test("a stage whose condition does not hold is shown as skipped", async () => {
       )
     ).pipelineExecutionSummaries;
   expect([(await succeeded("Source"))?.length, (await succeeded("Ask"))?.length]).toEqual([1, 0]);
+});
+
+test("conditions that fail a stage are overridden, once, and shown as overridden", async () => {
+  const { stages } = pipeline();
+  const [source, ask] = stages!;
+  const [condition] = ask!.beforeEntry!.conditions!;
+  const beforeEntry = { conditions: [{ ...condition!, result: "FAIL" as const }] };
+  await create({ stages: [source!, { ...ask!, beforeEntry }] });
+  const id = await start({ variables: [{ name: "WHY", value: "boring" }] });
+  expect(await ended(id)).toMatchObject({ status: "Failed" });
+  const override = () =>
+    client.send(
+      new OverrideStageConditionCommand({
+        pipelineName: "main",
+        stageName: "Ask",
+        pipelineExecutionId: id,
+        conditionType: "BEFORE_ENTRY",
+      }),
+    );
+  await override();
+  await decide((await waiting()).latestExecution?.token, "Approved");
+  expect(await ended(id)).toMatchObject({ status: "Succeeded" });
+  expect((await stateNow()).stageStates?.[1]).toMatchObject({
+    latestExecution: { pipelineExecutionId: id, status: "Succeeded" },
+    beforeEntryConditionState: { latestExecution: { status: "Overridden" } },
+  });
+  await expect(override()).rejects.toMatchObject({ name: "ConditionNotOverridableException" });
 });
 
 test("an update cancels what runs, which keeps the version that it was started on", async () => {

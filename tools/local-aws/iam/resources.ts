@@ -175,6 +175,12 @@ const codepipeline: Find = (operation, input, place) => {
   return [pipelineArn(place, parts.filter(Boolean).join("/"))];
 };
 
+/** A pull request has a number alone: whose it is only CodeCommit knows. */
+const codecommit: Find = (_, input, { account, region }) => {
+  const name = first(input, "repositoryName");
+  return name ? [`arn:aws:codecommit:${region}:${account}:${name}`] : undefined;
+};
+
 const deployArn = maker("codedeploy");
 const codedeploy: Find = async (operation, input, place) => {
   const tagged = first(input, "ResourceArn");
@@ -392,6 +398,7 @@ export const RESOURCES: Readonly<Record<string, Find>> = {
   "application-autoscaling": scaling,
   cloudwatch,
   codebuild,
+  codecommit,
   codeconnections: connections,
   codedeploy,
   codepipeline,

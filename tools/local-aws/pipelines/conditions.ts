@@ -9,7 +9,7 @@ export interface RuleState {
 
 /** What came of a stage's conditions. */
 export interface Checked {
-  readonly status: "Succeeded" | "Failed" | "Errored";
+  readonly status: "Succeeded" | "Failed" | "Errored" | "Overridden";
   /** What the pipeline says is to happen where they do not hold. */
   readonly result: "SKIP" | "FAIL" | "ROLLBACK";
   /** Of each condition. */

@@ -203,26 +203,60 @@ export class Engine implements Gates {
 
   /** @throws AwsError where there is nothing in the stage to try again */
   retry(stage: string, id: string, mode: RetryMode): void {
-    const { pipeline } = this;
-    if (!pipeline.stages.some(({ name }) => name === stage)) throw noStage(pipeline, stage);
-    // Executions side by side have each their own.
-    const own = pipeline.executionMode === "PARALLEL" && this.find(id)?.stages.get(stage);
-    const latest = own || this.latest(stage);
-    if (latest?.execution.id !== id) {
-      throw new AwsError(
-        "NotLatestPipelineExecutionException",
-        `The stage has failed in a later run of the pipeline and the pipelineExecutionId associated with the request is out of date: ${id}`,
-      );
-    }
-    const { execution, status } = latest;
+    const { execution, status } = this.lastRun(stage, id);
     const retryable = !this.ended && (status === "Failed" || status === "Stopped");
-    if (!retryable || !execution.settled || execution.props.pipeline !== pipeline) {
+    if (!retryable || !execution.settled || execution.props.pipeline !== this.pipeline) {
       throw new AwsError(
         "StageNotRetryableException",
         `Stage '${stage}' cannot be retried. The pipeline structure or stage state might have changed while actions awaited retry, or the stage contains no failed actions.`,
       );
     }
     execution.retry(stage, mode);
+  }
+
+  /**
+   * Lets an execution go on that failed by a stage's conditions.
+   *
+   * @throws AwsError where it did not, or something else came of them than a failure
+   */
+  override(stage: string, id: string, which: "beforeEntry" | "onSuccess"): void {
+    const { execution, status, [which]: checked } = this.lastRun(stage, id);
+    const overridable =
+      !this.ended &&
+      status === "Failed" &&
+      checked &&
+      checked.status !== "Succeeded" &&
+      checked.result === "FAIL";
+    if (
+      !overridable ||
+      !execution.settled ||
+      execution.props.pipeline !== this.pipeline ||
+      execution.props.rollback
+    ) {
+      throw new AwsError(
+        "ConditionNotOverridableException",
+        `Unable to override because the condition does not allow overrides: stage '${stage}' has not failed by it, or the pipeline has changed since`,
+      );
+    }
+    execution.override(stage, which);
+  }
+
+  /**
+   * How an execution fared in a stage.
+   *
+   * @throws AwsError where it was not the last one there
+   */
+  private lastRun(stage: string, id: string): StageRun {
+    const { pipeline } = this;
+    if (!pipeline.stages.some(({ name }) => name === stage)) throw noStage(pipeline, stage);
+    // Executions side by side have each their own.
+    const own = pipeline.executionMode === "PARALLEL" && this.find(id)?.stages.get(stage);
+    const latest = own || this.latest(stage);
+    if (latest?.execution.id === id) return latest;
+    throw new AwsError(
+      "NotLatestPipelineExecutionException",
+      `The stage has failed in a later run of the pipeline and the pipelineExecutionId associated with the request is out of date: ${id}`,
+    );
   }
 
   /** The execution that was last in a stage. */

@@ -267,6 +267,26 @@ export class Execution {
       run.manualRetries++;
       run.lastRetry = "ManualStageRetry";
     }
+    this.resume();
+    this.done = this.walk(index, mode);
+  }
+
+  /** Goes on where a stage's conditions did not let it: into the stage, or on to the one after it. */
+  override(stage: string, which: "beforeEntry" | "onSuccess"): void {
+    const index = this.props.pipeline.stages.findIndex(({ name }) => name === stage);
+    const run = this.stages.get(stage)!;
+    run[which] = { ...run[which]!, status: "Overridden" };
+    this.resume();
+    if (which === "beforeEntry") {
+      this.done = this.walk(index, "ALL_ACTIONS");
+      return;
+    }
+    run.status = "Succeeded";
+    this.props.listener?.stage(this, stage, "SUCCEEDED");
+    this.done = this.walk(index + 1, "ALL_ACTIONS", true);
+  }
+
+  private resume(): void {
     this.ending = undefined;
     this.statusSummary = undefined;
     this.stopReason = undefined;
@@ -274,7 +294,6 @@ export class Execution {
     this.attempt++;
     this.update("InProgress");
     this.resumeTime = this.lastUpdateTime;
-    this.done = this.walk(index, mode);
   }
 
   /** @param abandon whether the actions that run are not waited for, but ended */
@@ -320,9 +339,10 @@ export class Execution {
     this.props.listener?.pipeline(this, CHANGES[status]);
   }
 
-  private async walk(first: number, mode: RetryMode): Promise<void> {
+  /** @param crosses whether it comes to the first of the stages from the one before */
+  private async walk(first: number, mode: RetryMode, crosses = false): Promise<void> {
     this.settled = false;
-    const status = await this.walkStages(first, mode);
+    const status = await this.walkStages(first, mode, crosses);
     if (status === "Cancelled") this.statusSummary = "The pipeline was updated while the execution ran";
     else if (status !== "Failed") this.statusSummary = undefined;
     if (this.status !== status) this.update(status);
@@ -330,11 +350,11 @@ export class Execution {
   }
 
   /** @param mode what of the first stage is to run; all of the others is */
-  private async walkStages(first: number, mode: RetryMode): Promise<ExecutionStatus> {
+  private async walkStages(first: number, mode: RetryMode, crosses: boolean): Promise<ExecutionStatus> {
     const { gates, pipeline, rollback } = this.props;
     for (const [index, stage] of pipeline.stages.entries()) {
       if (index < first || (rollback && index > first)) continue;
-      const entered = !this.ending && (await gates.enter(stage.name, this, index > first));
+      const entered = !this.ending && (await gates.enter(stage.name, this, crosses || index > first));
       if (!entered) return this.ending ?? "Stopped";
       const status = await this.runStage(stage, index === first ? mode : "ALL_ACTIONS");
       // Before anything else may enter. What a rollback itself fails at is not rolled back.
@@ -369,7 +389,7 @@ export class Execution {
   private async stageOutcome(stage: StageDeclaration, run: StageRun, mode: RetryMode): Promise<StageStatus> {
     const { beforeEntry, onFailure, onSuccess } = stage;
     if (this.ending) return this.ending;
-    if (beforeEntry) {
+    if (beforeEntry && run.beforeEntry?.status !== "Overridden") {
       run.beforeEntry = checkConditions(beforeEntry.conditions, this.namespaces);
       if (run.beforeEntry.status !== "Succeeded")
         return run.beforeEntry.result === "SKIP" ? "Skipped" : this.failStage(stage, "entry");
@@ -395,7 +415,7 @@ export class Execution {
   /** Of a stage that has failed. One that was not entered has changed nothing. */
   private rollsBack({ name, onFailure }: StageDeclaration): boolean {
     const run = this.stages.get(name);
-    if (run?.beforeEntry && run.beforeEntry.status !== "Succeeded") return false;
+    if (run?.beforeEntry && !["Succeeded", "Overridden"].includes(run.beforeEntry.status)) return false;
     if (run?.onSuccess) return run.onSuccess.result === "ROLLBACK";
     return onFailure?.result === "ROLLBACK" || run?.onFailure?.result === "ROLLBACK";
   }

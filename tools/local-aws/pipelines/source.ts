@@ -9,6 +9,9 @@ export const SOURCES_BUCKET = "local-aws-sources";
 
 export const sourceKey = (repository: string, branch: string) => `${repository}/${branch}.zip`;
 
+/** What AWS shows in place of a token. Whoever hands it back in makes it the token. */
+export const HIDDEN_TOKEN = "****";
+
 interface Source {
   readonly repository: string;
   readonly branch: string;
@@ -109,6 +112,12 @@ export async function fetchSource(
   if (configuration.OutputArtifactFormat === "CODEBUILD_CLONE_REF")
     throw new ActionFailure("ConfigurationError", "Local AWS has no repository that a build could clone");
   const source = provider.find(configuration);
+  if (configuration.OAuthToken === HIDDEN_TOKEN) {
+    throw new ActionFailure(
+      "PermissionError",
+      `Could not access the GitHub repository: "${source.repository}". The access token might be invalid or has been revoked. Edit the pipeline to reconnect with GitHub.`,
+    );
+  }
   const key = sourceKey(source.repository, source.branch);
   const place = `s3://${SOURCES_BUCKET}/${key}`;
   const stored = await role.describeObject(SOURCES_BUCKET, key, signal).catch(() => {

@@ -17,6 +17,7 @@ import { BuildRun } from "../builds/runner";
 import { buildEvent } from "../events/builds";
 import type { Publisher } from "../events/event";
 import type { ImageStore } from "../images/store";
+import { EmulatedTime } from "../time";
 import {
   arnIn,
   artifacts,
@@ -47,6 +48,8 @@ export interface BuildsProps {
   readonly images?: Pick<ImageStore, "standIn">;
   /** Takes what becomes of builds. @default - nobody does */
   readonly events?: Publisher;
+  /** What a token's validity goes by. @default - this machine's time */
+  readonly time?: EmulatedTime;
 }
 
 /** What a pipeline gives to a build that it starts, in the place of what the project says. */
@@ -95,11 +98,22 @@ export interface Build {
   /** Its page in the console, which is not there. */
   readonly url: string;
   readonly projectName: string;
-  readonly token?: string;
   readonly run: BuildRun;
   /** As AWS shows it. */
   describe(): Record<string, unknown>;
 }
+
+/** What was started with a token. */
+interface Started {
+  readonly build: Build;
+  /** All of the request. */
+  readonly input: string;
+  /** Emulated seconds. */
+  readonly at: number;
+}
+
+/** For so long a token stands for the build that it started, in seconds. */
+const TOKEN_SECONDS = 5 * 60;
 
 /** How many ids a list shows at once. */
 const PAGE = 100;
@@ -108,9 +122,13 @@ const PAGE = 100;
 export class Builds {
   private readonly builds = new Store<Build>();
   private readonly numbers = new Store<number>();
+  private readonly tokens = new Store<Started>();
+  private readonly time: EmulatedTime;
   private readonly running = new Set<BuildRun>();
 
-  constructor(private readonly props: BuildsProps) {}
+  constructor(private readonly props: BuildsProps) {
+    this.time = props.time ?? new EmulatedTime();
+  }
 
   operations(
     define: ReturnType<typeof operationsOf>,
@@ -124,10 +142,7 @@ export class Builds {
     return {
       StartBuild: define(startInput, (input, scope) => {
         const project = findProject(scope, input.projectName);
-        const again = [...this.builds.in(scope).values()].find(
-          ({ token }) => token && token === input.idempotencyToken,
-        );
-        return { build: (again ?? this.start(scope, project, input)).describe() };
+        return { build: this.startOnce(scope, project, input).describe() };
       }),
       StopBuild: define(z.looseObject({ id: name }), async ({ id }, scope) => {
         const build = this.builds.in(scope).get(idIn(id));
@@ -156,6 +171,25 @@ export class Builds {
         );
       }),
     };
+  }
+
+  /** Starts a build, or finds the one that was just started with the same token. */
+  private startOnce(scope: Scope, project: Project, input: StartBuildInput): Build {
+    const { idempotencyToken: token } = input;
+    if (!token) return this.start(scope, project, input);
+    const tokens = this.tokens.in(scope);
+    const given = JSON.stringify(input);
+    const before = tokens.get(token);
+    if (before && this.time.seconds - before.at < TOKEN_SECONDS) {
+      if (before.input === given) return before.build;
+      throw new AwsError(
+        "InvalidInputException",
+        `The idempotency token '${token}' was used for another request: its parameters do not match`,
+      );
+    }
+    const build = this.start(scope, project, input);
+    tokens.set(token, { build, input: given, at: this.time.seconds });
+    return build;
   }
 
   /**
@@ -248,7 +282,6 @@ export class Builds {
       arn,
       url,
       projectName: project.name,
-      token: input.idempotencyToken,
       run,
       describe: () => ({
         ...description,

@@ -3,6 +3,7 @@ import { AwsError, type Scope } from "../aws-request";
 import type { Checked } from "../pipelines/conditions";
 import type { Engine, Transition } from "../pipelines/engine";
 import type { ActionRun, Artifact, Execution, StageRun } from "../pipelines/execution";
+import { HIDDEN_TOKEN } from "../pipelines/source";
 import type { Pipeline } from "./pipeline-structure";
 import { name, now, type Operation, type operationsOf } from "./service";
 
@@ -91,6 +92,14 @@ export function executionOperations(
       ({ pipelineName, pipelineExecutionId, stageName, retryMode }, scope) => {
         find(scope, pipelineName).engine.retry(stageName, pipelineExecutionId, retryMode);
         return { pipelineExecutionId };
+      },
+    ),
+    OverrideStageCondition: define(
+      execution.extend({ stageName: name, conditionType: z.enum(["BEFORE_ENTRY", "ON_SUCCESS"]) }),
+      ({ pipelineName, pipelineExecutionId, stageName, conditionType }, scope) => {
+        const which = conditionType === "BEFORE_ENTRY" ? "beforeEntry" : "onSuccess";
+        find(scope, pipelineName).engine.override(stageName, pipelineExecutionId, which);
+        return {};
       },
     ),
     RollbackStage: define(
@@ -331,12 +340,9 @@ function detailOf(run: ActionRun, { region }: Scope) {
   };
 }
 
-/** What AWS shows in place of a token. */
-const HIDDEN = "****";
-
 /** An action's configuration as AWS shows it. */
 export function withoutToken(configuration: Readonly<Record<string, string>>): Record<string, string> {
-  return configuration.OAuthToken ? { ...configuration, OAuthToken: HIDDEN } : { ...configuration };
+  return configuration.OAuthToken ? { ...configuration, OAuthToken: HIDDEN_TOKEN } : { ...configuration };
 }
 
 function stageState(run: StageRun | undefined) {
