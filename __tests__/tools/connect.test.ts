@@ -1,7 +1,14 @@
 import { once } from "node:events";
-import { createServer, type OutgoingHttpHeaders, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
-import { checkToken } from "../../tools/connect/github";
+import { checkToken, connectHook, NotAllowed } from "../../tools/connect/github";
+import { FakeServer } from "../support/fake-server";
 
 const TOKEN = `ghp_${"a".repeat(36)}`;
 let status = 200;
@@ -51,4 +58,119 @@ test("fails when it is no token, or GitHub is out of reach", async () => {
 test("fails when GitHub has had enough, and does not blame the token", async () => {
   [status, headers] = [403, { "x-ratelimit-remaining": "0" }];
   await expect(checkToken(TOKEN, "acme/hello", { ask: true, api })).rejects.toThrow(/too many requests/);
+});
+
+describe("a repository's webhook", () => {
+  interface Hook {
+    readonly id: number;
+    readonly name: string;
+    readonly active: boolean;
+    readonly events: readonly string[];
+    readonly config: Record<string, string>;
+  }
+
+  /** GitHub, as far as it keeps webhooks. It shows no secret. */
+  class FakeHooks extends FakeServer {
+    hooks: Hook[] = [];
+    /** By method, the status that it answers with. */
+    refuses: Record<string, number> = {};
+    protected override answer(request: IncomingMessage, body: string, response: ServerResponse): void {
+      const { method = "", url = "", headers: sent } = request;
+      const say = (status: number, content: unknown) =>
+        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(content));
+      const input = body === "" ? {} : JSON.parse(body);
+      if (sent.authorization !== `Bearer ${TOKEN}`) return void say(401, { message: "Bad credentials" });
+      const refusal = this.refuses[method];
+      if (refusal) return void say(refusal, { message: `Not this: ${body}` });
+      const [, id] = /^\/repos\/acme\/hello\/hooks(?:\/(\d+))?(?:\?per_page=100)?$/.exec(url) ?? [];
+      const hidden = this.hooks.map(({ config, ...hook }) => ({
+        ...hook,
+        config: { ...config, secret: "********" },
+      }));
+      if (method === "GET") return void say(200, hidden);
+      if (method === "POST") {
+        this.hooks.push({ id: 100 + this.hooks.length, ...input });
+        return void say(201, {});
+      }
+      this.hooks = this.hooks.map((hook) => (hook.id === Number(id) ? { ...hook, ...input } : hook));
+      return void say(200, {});
+    }
+  }
+
+  const URL = "https://new.execute-api.eu-west-1.amazonaws.com/github/hello-0123456789ab";
+  const WANTED = { url: URL, secret: "5ecret", events: ["push", "create"] };
+  const FOREIGN: Hook = {
+    id: 1,
+    name: "web",
+    active: true,
+    events: ["push"],
+    config: { url: "https://ci.example.com/", content_type: "form", secret: "theirs", insecure_ssl: "0" },
+  };
+  const whole = {
+    name: "web",
+    active: true,
+    events: ["push", "create"],
+    config: { url: URL, content_type: "json", secret: "5ecret", insecure_ssl: "0" },
+  };
+
+  let github: FakeHooks;
+  let address: string;
+  beforeEach(async () => {
+    github = new FakeHooks();
+    github.hooks = [FOREIGN];
+    address = await github.start();
+  });
+  afterEach(() => github.stop());
+
+  const connect = (isOurs = (_: string) => false) =>
+    connectHook(TOKEN, "acme/hello", WANTED, isOurs, address);
+
+  test("is made where there is none, beside those of others", async () => {
+    expect(await connect()).toBe("made");
+    expect(github.hooks).toEqual([FOREIGN, { id: 101, ...whole }]);
+  });
+
+  test("is made once, however often that is asked for", async () => {
+    await connect();
+    expect(await connect()).toBe("repaired");
+    expect(github.hooks).toEqual([FOREIGN, { id: 101, ...whole }]);
+  });
+
+  test("is repaired in all that somebody has changed", async () => {
+    const changed = { ...FOREIGN, id: 2, active: false, events: [], config: { ...FOREIGN.config, url: URL } };
+    github.hooks = [FOREIGN, changed];
+    expect(await connect()).toBe("repaired");
+    expect(github.hooks).toEqual([FOREIGN, { id: 2, ...whole }]);
+  });
+
+  test("takes the place of the one that was ours, but of the one at its own address before that", async () => {
+    const former = { ...FOREIGN, id: 2, config: { ...FOREIGN.config, url: "https://old.example.com/" } };
+    const isOurs = (url: string) => url === former.config.url;
+    github.hooks = [FOREIGN, former];
+    expect(await connect(isOurs)).toBe("repaired");
+    expect(github.hooks).toEqual([FOREIGN, { id: 2, ...whole }]);
+    github.hooks = [former, { ...FOREIGN, id: 3, config: { ...FOREIGN.config, url: URL } }];
+    await connect(isOurs);
+    expect(github.hooks).toEqual([former, { id: 3, ...whole }]);
+  });
+
+  test.each([403, 404])("is not made by a token that may not (%i)", async (refuses) => {
+    github.refuses = { GET: refuses };
+    await expect(connect()).rejects.toThrow(NotAllowed);
+    github.refuses = { POST: refuses };
+    await expect(connect()).rejects.toThrow(NotAllowed);
+    expect(github.hooks).toEqual([FOREIGN]);
+  });
+
+  test("that GitHub does not take is told of in its words, without the secret and the token", async () => {
+    github.refuses = { POST: 422 };
+    const error: Error = await connect().then(
+      () => new Error("taken"),
+      (reason) => reason,
+    );
+    expect(error.message).toMatch(
+      /does not take the webhook of acme\/hello \(422\): .*Not this: .*\(hidden\)/,
+    );
+    expect(error.message).not.toMatch(/5ecret|ghp_/);
+  });
 });

@@ -1,26 +1,30 @@
 import { parseArgs } from "node:util";
-import { PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { tokenSecret } from "../../shared/github-token";
 import { chatSecretName, tokenSecretName } from "../../shared/names";
 import { checkCaller } from "../caller";
 import { runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
 import { checkToken } from "./github";
+import { put, type Secret } from "./secrets";
+import { connectWebhook, hasWebhook } from "./webhook";
 
 /**
- * `npm run connect [-- --no-check]`: puts what the pipelines must know and no file may hold where they read it: the GitHub
- * token, and the address of the chat's webhook. Neither is ever printed.
+ * `npm run connect [-- --no-check] [--new-secret]`: puts what the pipelines must know and no file may hold where they read
+ * it: the GitHub token, and the address of the chat's webhook; and has GitHub tell by a webhook what happens in the
+ * repository, signed by a secret that is made up here. None of them is ever printed.
  */
 runCommand(async () => {
-  const { values } = parseArgs({ options: { "no-check": { type: "boolean", default: false } } });
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({ options: { "no-check": flag, "new-secret": flag } });
   const settings = await projectSettings();
   const { source, notifications } = settings;
-  const wantsToken = source.provider === "github-token";
+  const wantsToken = hasWebhook(settings);
   if (source.provider === "codecommit")
     console.log("CodeCommit needs no token: the pipeline's role may read the repository.");
   if (source.provider === "connection")
     console.log(
-      `A connection needs no token. Deploy the pipelines, then finish its handshake once, in the console of ${settings.account}:
+      `A connection needs no token${wantsToken ? "; previews do, to read branches and pull requests" : ""}. Deploy the pipelines, then finish its handshake once, in the console of ${settings.account}:
   https://${settings.region}.console.aws.amazon.com/codesuite/settings/connections
 There, choose the pending connection, and Update pending connection.`,
     );
@@ -30,13 +34,10 @@ There, choose the pending connection, and Update pending connection.`,
   const { GITHUB_TOKEN, CHAT_WEBHOOK_URL } = process.env;
   // Who gives one by its variable is asked for no other.
   const asks = !GITHUB_TOKEN && !CHAT_WEBHOOK_URL;
-  const secrets: { name: string; content: string; hidden: string; said: string }[] = [];
+  const secrets: (Secret & { said: string })[] = [];
+  let token: string | undefined;
   if (wantsToken && (asks || GITHUB_TOKEN)) {
-    const token = await given(
-      GITHUB_TOKEN,
-      "GITHUB_TOKEN",
-      "GitHub token (scopes repo and admin:repo_hook):",
-    );
+    token = await given(GITHUB_TOKEN, "GITHUB_TOKEN", "GitHub token (scopes repo and admin:repo_hook):");
     // GitHub knows nothing of a rehearsal.
     const rehearsal = process.env.AWS_ENDPOINT_URL !== undefined;
     await checkToken(token, source.repository, { ask: !values["no-check"] && !rehearsal });
@@ -50,7 +51,7 @@ There, choose the pending connection, and Update pending connection.`,
       "CHAT_WEBHOOK_URL",
       "Address of the chat's incoming webhook:",
     );
-    checkWebhook(address);
+    checkChat(address);
     const name = chatSecretName(settings);
     const said = `The address of the chat's webhook is in ${name}, and used from now on.`;
     secrets.push({ name, content: address, hidden: address, said });
@@ -60,34 +61,17 @@ There, choose the pending connection, and Update pending connection.`,
     await put(client, secret);
     console.log(said);
   }
+  if (token !== undefined) await connectWebhook({ settings, client, token, newSecret: values["new-secret"] });
   return 0;
 });
 
 /** @throws UserError that does not show it: whoever has the address may write to the chat */
-function checkWebhook(address: string): void {
+function checkChat(address: string): void {
   const isLocal = address.startsWith(`${process.env.AWS_ENDPOINT_URL}/`);
   if (isLocal || (URL.canParse(address) && new URL(address).protocol === "https:")) return;
   throw new UserError(
     `The address of the chat's webhook (${address.length} characters) is none that begins with https://. Copy it as the chat shows it, for example https://hooks.slack.com/services/…`,
   );
-}
-
-async function put(
-  client: SecretsManagerClient,
-  { name, content, hidden }: { readonly name: string; readonly content: string; readonly hidden: string },
-): Promise<void> {
-  await client
-    .send(new PutSecretValueCommand({ SecretId: name, SecretString: content }))
-    .catch((error: Error) => {
-      if (error.name === "ResourceNotFoundException") {
-        throw new UserError(
-          `The secret ${name} is not there yet. Deploy it first: npx cdktf deploy delivery`,
-        );
-      }
-      // A service may quote what it does not take.
-      const message = error.message.replaceAll(hidden, "(hidden)");
-      throw new UserError(`Nothing could be put into ${name}: ${error.name}: ${message}`);
-    });
 }
 
 /** A secret from the environment, or else from whoever sits at the terminal. */
