@@ -1,0 +1,137 @@
+import { ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { stateKey } from "../../shared/names";
+import { previewSlug, previewsOf, ruleOf, templateOf } from "../../shared/previews";
+import { converge, type Subject } from "./converge";
+import { type Desk, HOUR } from "./desk";
+import { placeNamed, placeOf } from "./place";
+import { beginClosing, type Remains, tearDown } from "./teardown";
+
+/** A trial that is at work writes its state more often. */
+const TRIAL = 3 * HOUR;
+
+/** What a step takes at most, or nearly; where less is left, the rest is the next sweep's. */
+const MILLISECONDS_FOR_STEP = 20_000;
+
+/**
+ * Repairs what no event, or a lost one, told of: goes through all branches, pull requests, pipelines, records and states, and
+ * takes the next step for each that there is something to do for. What is to go is first.
+ *
+ * @param timeLeft milliseconds that the function still has
+ * @throws Error of what could not be done, after all the rest was
+ */
+export async function sweep(desk: Desk, timeLeft: () => number): Promise<void> {
+  const { log } = desk;
+  const steps = await readSteps(desk);
+  const failures: string[] = [];
+  let done = 0;
+  for (const { what, run } of steps) {
+    if (timeLeft() < MILLISECONDS_FOR_STEP) break;
+    done++;
+    try {
+      await run();
+    } catch (error) {
+      log.error(`Not repaired: ${(error as Error).message}`, { ...what, error: error as Error });
+      failures.push(`${JSON.stringify(what)}: ${(error as Error).message}`);
+    }
+  }
+  log.info("Swept", { steps: steps.length, failures: failures.length });
+  if (done < steps.length) log.warn("There was no time for the rest", { rest: steps.length - done });
+  if (failures.length)
+    throw new Error([`${failures.length} of ${done} steps failed.`, ...failures].join("\n"));
+}
+
+interface Step {
+  readonly what: Subject | { readonly environment: string };
+  readonly run: () => Promise<void>;
+}
+
+async function readSteps(desk: Desk): Promise<Step[]> {
+  const { task, repository, pipelines, records, closings } = desk;
+  // States first: what has one then has had a record for long.
+  const states = await readStates(desk);
+  const endings = await closings.names();
+  const made = await pipelines.all();
+  const recorded = (await records.names()).flatMap((name) => placeNamed(task, name) ?? []);
+  const places = [...made, ...recorded];
+  const pulls = await repository.pullRequests();
+  const wanted = (await repository.branches()).flatMap(({ name: branch, commit }) => {
+    const pullRequestsInto = pulls.filter((pull) => pull.branch === branch).map(({ into }) => into);
+    const rule = ruleOf(task.rules, task.deployed, { branch, pullRequestsInto });
+    const slug = previewSlug(branch);
+    return rule ? [{ ...placeOf(task, templateOf(rule), slug), branch, commit }] : [];
+  });
+
+  const known = new Set(places.map(({ environment }) => environment));
+  const remains = new Set([...states, ...endings]);
+  const orphans = [...remains].filter((environment) => !known.has(environment));
+  const slugs = new Set(places.map(({ slug }) => slug));
+  const wantedSlugs = new Set(wanted.map(({ slug }) => slug));
+  const unwanted = [...slugs].filter((slug) => !wantedSlugs.has(slug));
+  const [there, missing] = [true, false].map((is) => wanted.filter(({ slug }) => slugs.has(slug) === is));
+  const names = new Set(made.map(({ name }) => name));
+  return [
+    ...orphans.map((environment) => ({
+      what: { environment },
+      run: () => bury(desk, remainsOf(desk, environment)),
+    })),
+    ...unwanted.map((slug) => ({ what: { slug }, run: () => converge(desk, { slug }, true) })),
+    ...[...there!, ...missing!].map(({ slug, branch, commit, name, environment }) => ({
+      what: { slug, branch },
+      run: async () => {
+        // Of branches that nobody works on any more there are many.
+        const isLeft = names.has(name) || remains.has(environment);
+        const record = isLeft ? undefined : await records.read(name);
+        const isOver = record && record.value.expired === commit && !record.value.holds;
+        if (!isOver) await converge(desk, { slug, branch }, true);
+      },
+    })),
+  ];
+}
+
+const STATE_END = stateKey("");
+
+/** The environments of previews, and of trials that died, that have a state. */
+async function readStates({ clients, task, now }: Desk): Promise<string[]> {
+  const environments: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await clients.s3.send(
+      new ListObjectsV2Command({
+        Bucket: task.stateBucket,
+        Prefix: previewsOf(""),
+        ContinuationToken: token,
+      }),
+    );
+    for (const { Key = "", LastModified } of page.Contents ?? []) {
+      if (!Key.endsWith(STATE_END)) continue;
+      const environment = Key.slice(0, -STATE_END.length);
+      const isAtWork = isTrial(environment) && now().getTime() - Number(LastModified) < TRIAL;
+      if (!isAtWork) environments.push(environment);
+    }
+    token = page.NextContinuationToken;
+  } while (token);
+  return environments;
+}
+
+/** A branch's slug has fewer characters behind its last dash. */
+const isTrial = (environment: string) => /-t[0-9a-f]{10}$/.test(environment);
+
+/** How an environment without a pipeline is destroyed: any tree of the settings that it is of will do. */
+function remainsOf({ task }: Desk, environment: string): Remains {
+  const isLike = (like: string) => environment.startsWith(`${previewsOf(like)}-`);
+  const [, trial] = Object.entries(task.trials).find(([like]) => isLike(like)) ?? [];
+  const templates = Object.values(task.templates);
+  const template = templates.find((one) => isLike(one.environment)) ?? templates[0];
+  const ordinary = (isTrial(environment) ? trial : undefined) ?? template?.pipeline ?? trial ?? NONE;
+  return { environment, ordinary, pipeline: NONE };
+}
+
+/** The teardown takes this for a pipeline that there is not. */
+const NONE = "none";
+
+/** Takes the next step towards the end of an environment that has neither pipeline nor record. */
+async function bury(desk: Desk, remains: Remains): Promise<void> {
+  const closing = await beginClosing(desk, remains);
+  const progress = await tearDown(desk, remains, closing, { needsBuild: false, retry: true });
+  if (progress === "gone") await desk.closings.remove(remains.environment, closing);
+}

@@ -1,0 +1,63 @@
+import * as z from "zod";
+import { jsonText } from "../../shared/json-text";
+import type { PreviewRule } from "../../shared/previews";
+
+const name = z.string().min(1);
+const names = z.array(name);
+
+const rule: z.ZodType<PreviewRule> = z.object({
+  pattern: name,
+  exclude: names,
+  into: names,
+  pipeline: name,
+  environment: name,
+  ttlHours: z.number().positive(),
+  limit: z.number().int().positive(),
+});
+
+const previews = z.object({
+  project: name,
+  account: name,
+  region: name,
+  provider: z.enum(["github-token", "connection", "codecommit"]),
+  /** Of GitHub owner/name. */
+  repository: name,
+  /** Branches, and patterns of them, that pipelines deploy. */
+  deployed: names,
+  rules: z.array(rule),
+  /** By their names, what previews are made like. */
+  templates: z.record(
+    name,
+    z.object({
+      /** The ordinary pipeline, as CodePipeline calls it. */
+      pipeline: name,
+      environment: name,
+    }),
+  ),
+  /** By environment that trials are made like, the ordinary pipeline that makes them, as CodePipeline calls it. */
+  trials: z.record(name, name).default({}),
+  /** Holds the records, beside what the previews' pipelines keep there. */
+  bucket: name,
+  stateBucket: name,
+  /** The build project that destroys environments. */
+  teardown: name,
+  /** ARN of the topic that tells people of what needs them. */
+  topic: name,
+  /** The secret with GitHub's token. @default - there is none */
+  tokenSecret: name.optional(),
+});
+
+const variables = z.object({
+  PREVIEWS: jsonText.pipe(previews),
+  GITHUB_API_URL: z.url().default("https://api.github.com"),
+});
+
+/** Which previews there are to be, and where. */
+export type Task = z.infer<typeof previews> & { readonly githubApi: string };
+
+/** @throws Error that names the environment variables that are not what they should be */
+export function readTask(environment: NodeJS.ProcessEnv): Task {
+  const { success, error, data } = variables.safeParse(environment);
+  if (!success) throw new Error(`The function's environment variables are wrong:\n${z.prettifyError(error)}`);
+  return { ...data.PREVIEWS, githubApi: data.GITHUB_API_URL.replace(/\/+$/, "") };
+}
