@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { splitCidr } from "../../modules/cidr";
-import { NAME_LIMITS, physicalName } from "../../modules/naming";
+import { NAME_LIMITS, namePattern, physicalName } from "../../modules/naming";
+import { glob } from "../../tools/local-aws/iam/conditions";
 
 describe("a physical name", () => {
   test("is its parts joined by dashes where that fits", () => {
@@ -32,6 +33,35 @@ describe("a physical name", () => {
     expect(physicalName("function", long, "blue-service")).not.toBe(
       physicalName("function", long, "green-service"),
     );
+  });
+});
+
+describe("a pattern of names", () => {
+  const limit = fc.constantFrom(...(Object.keys(NAME_LIMITS) as (keyof typeof NAME_LIMITS)[]));
+  // Long enough to be cut off by the shorter limits, with dashes wherever the cut may be.
+  const part = fc.stringMatching(/^[a-z-]{0,40}$/);
+
+  test("fits every name of parts that begin so, whatever they are", () => {
+    fc.assert(
+      fc.property(limit, part, fc.array(part, { minLength: 1, maxLength: 4 }), (kind, prefix, rest) => {
+        const name = physicalName(kind, prefix, ...rest);
+        return (
+          glob(namePattern(kind, `${prefix}-`), name) &&
+          glob(namePattern(kind, prefix), name) &&
+          glob(namePattern(kind, prefix), physicalName(kind, prefix))
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("says all of the beginning where no name is cut off before its end", () => {
+    expect(namePattern("targetGroup", "hello-dev-")).toBe("hello-dev-*");
+    expect(namePattern("loadBalancer", "hello-dev")).toBe("hello-dev*");
+  });
+
+  test("ends where names are cut off", () => {
+    expect(namePattern("targetGroup", "a-project-of-twenty-c-dev-")).toBe("a-project-of-twenty-c-d*");
   });
 });
 
