@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { App } from "cdktf";
-import { readSettings, SettingsError } from "./settings";
+import { previewOfProcess, readSettings, SettingsError } from "./settings";
 import { requestedStacks } from "./shared/requested-stacks";
 import { createStacks } from "./stacks";
 
@@ -23,6 +23,7 @@ async function main(): Promise<void> {
         ? join(cache, "bootstrap", `${settings.account}-${settings.region}.tfstate`)
         : undefined,
     requested: requestedStacks(),
+    preview: previewOfProcess(settings, process.env),
   });
   app.synth();
 }

@@ -246,7 +246,3 @@ function sourceAndArtifacts(
 function withRuntimes({ phases, ...rest }: Buildspec) {
   return { ...rest, phases: { ...phases, install: { "runtime-versions": RUNTIMES, ...phases.install } } };
 }
-
-/** A webhook's pattern for exactly these branches. */
-export const branchPattern = (branches: readonly string[]) =>
-  `^refs/heads/(${branches.map((branch) => branch.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|")})$`;

@@ -7,10 +7,13 @@ import {
   stateBucketName,
   stateKey,
   tokenSecretName,
+  webhookSecretName,
 } from "../shared/names";
-import { policyArn } from "./arns";
+import { templateOf, templatePipelineName } from "../shared/previews";
+import { policyArn, roleArn } from "./arns";
 import { GIVING_RIGHTS, KEEPING_ROLES, type Statement } from "./iam";
 import { KEY_USE } from "./key";
+import { namePattern } from "./naming";
 
 /** The build account, as the roles of `delivery` and the pipelines see it. */
 export interface DeliveryReach {
@@ -43,7 +46,11 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
       actions: [
         "cloudwatch:DescribeAlarms",
         "codecommit:Get*",
+        "codecommit:List*",
+        "codecommit:PostCommentForPullRequest",
+        "codecommit:UpdateComment",
         "codecommit:UploadArchive",
+        "codepipeline:ListPipelines",
         "codestar-connections:*",
         "ecr:GetAuthorizationToken",
         "kms:ListAliases",
@@ -91,6 +98,11 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
       resources: [`${at("codepipeline")}:${project}-*`],
     },
     {
+      // Previews' alone: no other name has two underscores, nor has what they are made like.
+      actions: ["codepipeline:DeletePipeline"],
+      resources: [`${at("codepipeline")}:${templatePipelineName(reach, "*_*_*")}`],
+    },
+    {
       actions: [...KEY_USE, ...KEY_CARE, "kms:GenerateMac", "kms:VerifyMac"],
       resources: [`${at("kms")}:key/*`],
       conditions: { StringEquals: { "aws:ResourceTag/slipway:project": project } },
@@ -101,7 +113,7 @@ export function deliveryBoundary(reach: DeliveryReach): Statement[] {
     },
     {
       actions: ["s3:*"],
-      resources: [`arn:aws:s3:::${project}-artifacts-*`, `arn:aws:s3:::${project}-reports-*`],
+      resources: buckets(reach),
     },
     {
       actions: ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
@@ -164,32 +176,73 @@ const KEY_CARE = [
   "kms:UpdateKeyDescription",
 ];
 
+/** What a pipeline brings up to date. */
+export interface UpdateReach {
+  readonly pipeline: string;
+  readonly withDelivery: boolean;
+  readonly withConnection: boolean;
+  /** Names of what previews are made like, of this pipeline. @default - none are */
+  readonly templates?: readonly string[];
+}
+
 /**
- * What bringing a pipeline up to date takes, and with it what all pipelines share, where it is the one that does so.
- * Deleting the pipeline, or what nothing brings back (images, keys, buckets), is not among it; nor is making a key.
+ * What bringing a pipeline up to date takes, and with it what previews are made like after it, and what all pipelines
+ * share, where it is the one that does so. Deleting a pipeline, or what nothing brings back (images, keys, buckets), is
+ * not among it; nor is making a key.
  */
 export function updateStatements(
   reach: DeliveryReach,
-  {
-    pipeline,
-    withDelivery,
-    withConnection,
-  }: { readonly pipeline: string; readonly withDelivery: boolean; readonly withConnection: boolean },
+  { pipeline, withDelivery, withConnection, templates = [] }: UpdateReach,
 ): Statement[] {
   const { account, region } = reach;
   const name = pipelineName(reach, pipeline);
-  const names = withDelivery ? [name, pipelineName(reach, DELIVERY_STACK)] : [name];
+  const delivery = pipelineName(reach, DELIVERY_STACK);
+  const owners = withDelivery ? [name, delivery] : [name];
+  const beginnings = [
+    ...owners.map((owner) => `${owner}-`),
+    // One for all of them: there may be one for each environment.
+    ...(templates.length ? [templatePipelineName(reach, templateOf({ pipeline, environment: "" }))] : []),
+  ];
+  const pipelines = [name, ...templates.map((template) => templatePipelineName(reach, template))];
+  const at = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
   return [
-    ...buildStatements(reach, names),
-    ...roleStatements(reach, names, withDelivery ? SERVICES : PIPELINE_SERVICES),
-    ...ruleStatements(names.map((one) => `arn:aws:events:${region}:${account}:rule/${one}-*`)),
-    {
-      actions: PIPELINE_CARE,
-      resources: [`arn:aws:codepipeline:${region}:${account}:${name}`],
-    },
+    ...joined([
+      ...buildStatements(reach, beginnings),
+      ...logStatements(
+        [
+          ...beginnings.map((beginning) => `/slipway/${beginning}*`),
+          // Functions are the delivery's alone.
+          ...(withDelivery ? [`/aws/lambda/${delivery}-*`] : []),
+        ].map((group) => at("logs", `log-group:${group}`)),
+      ),
+      ...ruleStatements(owners.map((owner) => at("events", `rule/${namePattern("eventRule", `${owner}-`)}`))),
+      { actions: PIPELINE_CARE, resources: pipelines.map((one) => at("codepipeline", one)) },
+      ...roleStatements(
+        // The pipeline's own has its name.
+        [name, ...beginnings.map((beginning) => namePattern("iamRole", beginning))].map((role) =>
+          roleArn(account, role),
+        ),
+        { boundary: deliveryBoundaryArn(reach), services: withDelivery ? SERVICES : PIPELINE_SERVICES },
+      ),
+      ...(withDelivery ? deliveryStatements(reach) : []),
+      ...(withConnection ? connectionStatements(reach) : []),
+    ]),
     ...lookingUp(reach),
-    ...(withDelivery ? deliveryStatements(reach) : []),
-    ...(withConnection ? connectionStatements(reach) : []),
+  ];
+}
+
+/**
+ * Statements without a condition as one, because a role's policies have but 10,240 characters. No two of them are of the
+ * same service: an action means the resources of its own alone, so that nobody may do more by it.
+ */
+function joined(statements: readonly Statement[]): Statement[] {
+  const plain = statements.filter(({ conditions, reason }) => !conditions && !reason);
+  return [
+    {
+      actions: plain.flatMap(({ actions }) => actions),
+      resources: plain.flatMap(({ resources }) => resources),
+    },
+    ...statements.filter((statement) => !plain.includes(statement)),
   ];
 }
 
@@ -237,7 +290,7 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
         "s3:PutEncryptionConfiguration",
         "s3:PutLifecycleConfiguration",
       ],
-      resources: [`arn:aws:s3:::${project}-artifacts-*`, `arn:aws:s3:::${project}-reports-*`],
+      resources: buckets(reach),
     },
     {
       actions: [
@@ -259,10 +312,8 @@ function deliveryStatements(reach: DeliveryReach): Statement[] {
     {
       actions: [
         "sns:CreateTopic",
-        "sns:GetSubscriptionAttributes",
-        "sns:GetTopicAttributes",
-        "sns:ListSubscriptionsByTopic",
-        "sns:ListTagsForResource",
+        "sns:Get*",
+        "sns:List*",
         "sns:SetSubscriptionAttributes",
         "sns:SetTopicAttributes",
         "sns:Subscribe",
@@ -379,18 +430,21 @@ function lookingUp(reach: DeliveryReach): Statement[] {
 
 /** GitHub's token first. Their ARNs end in six characters of Secrets Manager's own. */
 const secretPatterns = (reach: DeliveryReach) =>
-  [tokenSecretName(reach), chatSecretName(reach)].map(
+  [tokenSecretName(reach), chatSecretName(reach), webhookSecretName(reach)].map(
     (name) => `arn:aws:secretsmanager:${reach.region}:${reach.account}:secret:${name}-??????`,
   );
 
-/** CodeBuild's projects, their webhooks, report groups and logs. */
-function buildStatements({ account, region }: DeliveryReach, names: readonly string[]): Statement[] {
+/** What runs leave, and what is told of them. */
+const buckets = ({ project }: DeliveryReach) =>
+  ["artifacts", "previews", "reports"].map((kind) => `arn:aws:s3:::${project}-${kind}-*`);
+
+/** CodeBuild's projects, their webhooks and report groups. */
+function buildStatements({ account, region }: DeliveryReach, beginnings: readonly string[]): Statement[] {
   const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
   return [
     {
       actions: [
-        "codebuild:BatchGetProjects",
-        "codebuild:BatchGetReportGroups",
+        "codebuild:BatchGet*",
         "codebuild:CreateProject",
         "codebuild:CreateReportGroup",
         "codebuild:CreateWebhook",
@@ -403,11 +457,16 @@ function buildStatements({ account, region }: DeliveryReach, names: readonly str
         "codebuild:UpdateReportGroup",
         "codebuild:UpdateWebhook",
       ],
-      resources: names.flatMap((name) => [
-        `${at("codebuild")}:project/${name}-*`,
-        `${at("codebuild")}:report-group/${name}-*`,
+      resources: beginnings.flatMap((beginning) => [
+        `${at("codebuild")}:project/${namePattern("project", beginning)}`,
+        `${at("codebuild")}:report-group/${namePattern("reportGroup", beginning)}`,
       ]),
     },
+  ];
+}
+
+function logStatements(groups: readonly string[]): Statement[] {
+  return [
     {
       actions: [
         "logs:AssociateKmsKey",
@@ -418,41 +477,24 @@ function buildStatements({ account, region }: DeliveryReach, names: readonly str
         "logs:TagResource",
         "logs:UntagResource",
       ],
-      resources: names.flatMap((name) => [
-        `${at("logs")}:log-group:/slipway/${name}-*`,
-        `${at("logs")}:log-group:/aws/lambda/${name}-*`,
-      ]),
+      resources: groups,
     },
   ];
 }
 
 function roleStatements(
-  reach: DeliveryReach,
-  names: readonly string[],
-  services: readonly string[],
+  resources: readonly string[],
+  { boundary, services }: { readonly boundary: string; readonly services: readonly string[] },
 ): Statement[] {
-  // The pipeline's own has its name.
-  const resources = names.flatMap((name) => [
-    `arn:aws:iam::${reach.account}:role/${name}`,
-    `arn:aws:iam::${reach.account}:role/${name}-*`,
-  ]);
   return [
     {
-      actions: [
-        "iam:GetRole",
-        "iam:GetRolePolicy",
-        "iam:ListAttachedRolePolicies",
-        "iam:ListInstanceProfilesForRole",
-        "iam:ListRolePolicies",
-        "iam:ListRoleTags",
-        ...KEEPING_ROLES,
-      ],
+      actions: ["iam:GetRole*", "iam:List*", ...KEEPING_ROLES],
       resources,
     },
     {
       actions: GIVING_RIGHTS,
       resources,
-      conditions: { StringEquals: { "iam:PermissionsBoundary": deliveryBoundaryArn(reach) } },
+      conditions: { StringEquals: { "iam:PermissionsBoundary": boundary } },
     },
     {
       actions: ["iam:PassRole"],
@@ -470,8 +512,7 @@ function ruleStatements(rules: readonly string[]): Statement[] {
       actions: [
         "events:DeleteRule",
         "events:DescribeRule",
-        "events:ListTagsForResource",
-        "events:ListTargetsByRule",
+        "events:List*",
         "events:PutRule",
         "events:PutTargets",
         "events:RemoveTargets",

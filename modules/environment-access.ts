@@ -1,29 +1,38 @@
 import { accessNames, LIVE_ALIAS } from "../shared/names";
+import { previewRepositoryName, previewsOf } from "../shared/previews";
 import { environmentPrefix, policyArn, roleArn } from "./arns";
 import { validationRecord } from "./domain";
 import { VPC_USE } from "./function";
 import { GIVING_RIGHTS, KEEPING_ROLES, type Statement } from "./iam";
 import { KEY_USE } from "./key";
+import { type NAME_LIMITS, namePattern } from "./naming";
 
-/** What the roles of an environment are for, and where their rights end. */
+/** What the roles of an environment, or of its previews, are for, and where their rights end. */
 export interface Reach {
   readonly project: string;
   readonly environment: string;
+  /** Whether it is all previews of the environment that are meant, and not itself. @default false */
+  readonly previews?: boolean;
   readonly account: string;
-  readonly region: string;
-  /** Host name of the services. @default - none, and no right in Route 53 */
+  /** Several, where previews are tried in others as well. */
+  readonly regions: readonly string[];
+  /** Host name of the environment's services. @default - none, and no right in Route 53 */
   readonly domain?: string;
   /** Names of the secrets, of Secrets Manager, that the services refer to. */
   readonly secrets: readonly string[];
+  /** Names of the parameters, of Systems Manager, that the services refer to. */
+  readonly parameters: readonly string[];
 }
 
 const NO_NAME =
   "What is read, or made, here has no name of its own to limit it to; the account is the environment's.";
+const CAP = "A boundary caps what roles are granted elsewhere; it grants nothing.";
 
 /** Reading that a plan does. Secrets' values, objects and log lines are not among it. */
 export function readStatements(reach: Reach): Statement[] {
-  const { project, environment, account, region, domain, secrets } = reach;
-  const prefix = environmentPrefix(project, environment);
+  const { domain, secrets } = reach;
+  const scope = scopeOf(reach);
+  const { region } = scope;
   return [
     {
       actions: [
@@ -89,23 +98,21 @@ export function readStatements(reach: Reach): Statement[] {
         "wafv2:Get*",
         "wafv2:List*",
       ],
-      resources: namedResources({ account, region, prefix }),
+      resources: namedResources(scope),
     },
     ...(secrets.length
       ? [
           {
             // That they are there, and not what they are.
             actions: ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
-            resources: secrets.map(
-              (name) => `arn:aws:secretsmanager:${region}:${account}:secret:${name}-??????`,
-            ),
+            resources: secretArns(reach),
           },
         ]
       : []),
     { actions: ["apigateway:GET"], resources: [`arn:aws:apigateway:${region}::/apis/*`] },
     {
       actions: ["acm:DescribeCertificate", "acm:ListTagsForCertificate"],
-      ...ownByTag({ account, region, environment }, "acm", "certificate"),
+      ...ownByTag(scope, "acm", "certificate"),
     },
     {
       actions: [
@@ -115,28 +122,33 @@ export function readStatements(reach: Reach): Statement[] {
         "kms:ListResourceTags",
         "kms:Decrypt",
       ],
-      ...ownByTag({ account, region, environment }, "kms", "key"),
+      ...ownByTag(scope, "kms", "key"),
     },
   ];
 }
 
 /** Calling that an environment's acceptance tests do: of its functions, what callers get. */
-export function verifyStatements({ project, environment, account, region }: Reach): Statement[] {
-  const prefix = environmentPrefix(project, environment);
+export function verifyStatements(reach: Reach): Statement[] {
+  const { at, named } = scopeOf(reach);
   return [
     {
       actions: ["lambda:InvokeFunction"],
-      resources: [`arn:aws:lambda:${region}:${account}:function:${prefix}-*:${LIVE_ALIAS}`],
+      resources: [at("lambda", `function:${named("function")}:${LIVE_ALIAS}`)],
     },
   ];
 }
 
 /** Releasing: new versions of an environment's services and functions, and what CodeDeploy does with them. */
-export function releaseStatements({ project, environment, account, region }: Reach): Statement[] {
-  const prefix = environmentPrefix(project, environment);
-  const at = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`;
-  const passable = ["execution", "task"].map((kind) => roleArn(account, `${prefix}-*-${kind}`));
-  const checks = ["svc", "fn"].map((kind) => at("lambda", `function:${prefix}-*-${kind}-check`));
+export function releaseStatements(reach: Reach): Statement[] {
+  const { account, prefix, own, at, named, tagged } = scopeOf(reach);
+  // Of a preview, a long name is cut off: what kind it is, its end does not tell then.
+  const ending = (kind: keyof typeof NAME_LIMITS, ends: readonly string[]) =>
+    reach.previews ? [named(kind)] : ends.map((end) => `${prefix}-*-${end}`);
+  const passable = ending("iamRole", ["execution", "task"]).map((name) => roleArn(account, name));
+  const checks = ending("function", ["svc-check", "fn-check"]).map((name) =>
+    at("lambda", `function:${name}`),
+  );
+  const throughLambda = reach.regions.map((region) => `lambda.${region}.amazonaws.com`);
   return [
     {
       actions: [
@@ -146,11 +158,11 @@ export function releaseStatements({ project, environment, account, region }: Rea
         // To release without an alarm that is on already is to change the group, for CodeDeploy.
         "codedeploy:UpdateDeploymentGroup",
       ],
-      resources: [at("codedeploy", `deploymentgroup:${prefix}-*/*`)],
+      resources: [at("codedeploy", `deploymentgroup:${named("codeDeploy")}/*`)],
     },
     {
       actions: ["codedeploy:GetApplicationRevision", "codedeploy:RegisterApplicationRevision"],
-      resources: [at("codedeploy", `application:${prefix}-*`)],
+      resources: [at("codedeploy", `application:${named("codeDeploy")}`)],
     },
     { actions: ["codedeploy:GetDeploymentConfig"], resources: [at("codedeploy", "deploymentconfig:*")] },
     {
@@ -165,10 +177,10 @@ export function releaseStatements({ project, environment, account, region }: Rea
       resources: ["*"],
       reason: "These actions have no resource.",
     },
-    { actions: ["ecs:DescribeServices"], resources: [at("ecs", `service/${prefix}/*`)] },
+    { actions: ["ecs:DescribeServices"], resources: [at("ecs", `service/${own}/*`)] },
     {
       actions: ["ecs:RegisterTaskDefinition", "ecs:TagResource"],
-      resources: [at("ecs", `task-definition/${prefix}-*:*`)],
+      resources: [at("ecs", `task-definition/${named("ecsFamily")}:*`)],
     },
     {
       actions: ["iam:PassRole"],
@@ -183,42 +195,36 @@ export function releaseStatements({ project, environment, account, region }: Rea
         "lambda:PublishVersion",
         "lambda:UpdateFunctionCode",
       ],
-      resources: [at("lambda", `function:${prefix}-*`)],
+      resources: [at("lambda", `function:${named("function")}`)],
     },
-    {
-      // What judges a release is not its to change.
-      effect: "Deny",
-      actions: ["lambda:UpdateFunctionCode"],
-      resources: checks,
-    },
+    // What judges a release is not its to change. Of a preview, one branch changes both.
+    ...(reach.previews
+      ? []
+      : [{ effect: "Deny" as const, actions: ["lambda:UpdateFunctionCode"], resources: checks }]),
     // One that was idle for weeks is woken.
     { actions: ["lambda:InvokeFunction"], resources: checks },
     {
       // Functions' variables are encrypted by it, and a version keeps them.
       actions: ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
       resources: [at("kms", "key/*")],
-      conditions: {
-        StringEquals: {
-          "aws:ResourceTag/slipway:environment": environment,
-          "kms:ViaService": `lambda.${region}.amazonaws.com`,
-        },
-      },
+      conditions: tagged("ResourceTag", {
+        "kms:ViaService": throughLambda.length === 1 ? throughLambda[0]! : throughLambda,
+      }),
     },
     {
       // What the checks of a release have said.
       actions: ["logs:FilterLogEvents"],
-      resources: [at("logs", `log-group:/aws/lambda/${prefix}-*`)],
+      resources: [at("logs", `log-group:/aws/lambda/${named("function")}`)],
     },
   ];
 }
 
 /** Changing that an apply does, beside the reading. */
 export function writeStatements(reach: Reach): Statement[] {
-  const { project, environment, account, region } = reach;
-  const prefix = environmentPrefix(project, environment);
-  const access = accessNames(project, environment);
+  const scope = scopeOf(reach);
+  const { account, prefix, own, access, at, named } = scope;
   const boundary = policyArn(account, access.boundary);
-  const roles = [`arn:aws:iam::${account}:role/${prefix}-*`];
+  const roles = [roleArn(account, named("iamRole"))];
   return [
     {
       actions: [
@@ -373,7 +379,7 @@ export function writeStatements(reach: Reach): Statement[] {
         "sqs:TagQueue",
         "sqs:UntagQueue",
       ],
-      resources: namedResources({ account, region, prefix }),
+      resources: namedResources(scope),
     },
     {
       actions: [
@@ -389,10 +395,7 @@ export function writeStatements(reach: Reach): Statement[] {
         "kms:UntagResource",
         "kms:UpdateKeyDescription",
       ],
-      resources: [
-        `arn:aws:kms:${region}:${account}:key/*`,
-        `arn:aws:kms:${region}:${account}:alias/${prefix}`,
-      ],
+      resources: [at("kms", "key/*"), at("kms", `alias/${own}`)],
     },
     {
       // A role made here can never do more than the boundary lets it.
@@ -446,37 +449,18 @@ export function writeStatements(reach: Reach): Statement[] {
 }
 
 /**
- * Changing, beside that, of what faces the world: firewall, HTTP APIs, the domain's certificate and its records. A policy by
- * itself, because all that is written into a role has but 10,240 characters.
+ * Changing, beside that, of what faces the world: firewall, HTTP APIs, the domain's certificate and its records; and what
+ * previews are kept off. A policy by itself, because all that is written into a role has but 10,240 characters.
  */
-export function edgeStatements({ project, environment, account, region, domain }: Reach): Statement[] {
-  const prefix = environmentPrefix(project, environment);
-  const logs = `arn:aws:logs:${region}:${account}`;
+export function edgeStatements(reach: Reach): Statement[] {
+  const scope = scopeOf(reach);
+  const { region, at, tagged } = scope;
   return [
-    {
-      actions: [
-        "elasticloadbalancing:CreateWebACLAssociation",
-        "elasticloadbalancing:DeleteWebACLAssociation",
-        "elasticloadbalancing:SetWebAcl",
-        "wafv2:AssociateWebACL",
-        "wafv2:CreateWebACL",
-        "wafv2:DeleteLoggingConfiguration",
-        "wafv2:DeleteWebACL",
-        "wafv2:DisassociateWebACL",
-        "wafv2:PutLoggingConfiguration",
-        "wafv2:TagResource",
-        "wafv2:UntagResource",
-        "wafv2:UpdateWebACL",
-      ],
-      resources: [
-        ...facingTheWorld({ account, region, prefix }),
-        // AWS's own rule groups, which a web ACL is made of.
-        `arn:aws:wafv2:${region}:${account}:regional/managedruleset/*`,
-      ],
-    },
+    // In front of previews there is none.
+    ...(reach.previews ? [] : [changingFirewalls(scope)]),
     {
       actions: CHANGING_APIS,
-      ...ownByTag({ account: "", region, environment }, "apigateway", "/apis"),
+      ...ownByTag({ ...scope, account: "" }, "apigateway", "/apis"),
     },
     {
       // Of an API, these carry no tags: the account is the environment's.
@@ -486,42 +470,108 @@ export function edgeStatements({ project, environment, account, region, domain }
     {
       actions: ["apigateway:POST", "apigateway:TagResource"],
       resources: [`arn:aws:apigateway:${region}::/apis`, `arn:aws:apigateway:${region}::/tags/*`],
-      conditions: { StringEquals: { "aws:RequestTag/slipway:environment": environment } },
+      conditions: tagged("RequestTag"),
     },
-    {
-      // WAF has CloudWatch Logs let it write, by a policy that is the region's and not the group's.
-      actions: ["logs:DescribeResourcePolicies", "logs:PutResourcePolicy"],
-      resources: [`${logs}:*`],
-    },
-    { actions: ["acm:AddTagsToCertificate"], resources: [`arn:aws:acm:${region}:${account}:certificate/*`] },
+    ...(reach.previews ? [] : [lettingFirewallsLog(scope)]),
+    { actions: ["acm:AddTagsToCertificate"], resources: [at("acm", "certificate/*")] },
     {
       actions: ["acm:DeleteCertificate", "acm:RemoveTagsFromCertificate"],
-      ...ownByTag({ account, region, environment }, "acm", "certificate"),
+      ...ownByTag(scope, "acm", "certificate"),
     },
-    ...(domain
-      ? [
-          {
-            // Whatever else is in the zone, and in other zones of the account, stays out of reach.
-            actions: ["route53:ChangeResourceRecordSets"],
-            resources: [HOSTED_ZONES],
-            conditions: {
-              "ForAllValues:StringLike": {
-                "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
-                  domain,
-                  // Route 53 writes an asterisk by its number.
-                  `\\052.${domain}`,
-                  validationRecord(domain),
-                ],
-              },
-            },
-          },
-        ]
-      : []),
+    ...domainStatements(reach),
+    ...(reach.previews ? [keepOffOthers(scope), ...keepToRegions(reach)] : []),
   ];
 }
 
-/** The most that a role of the environment may be allowed: it grants nothing by itself. */
-export function boundaryStatements(): Statement[] {
+function changingFirewalls(scope: Scope): Statement {
+  return {
+    actions: [
+      "elasticloadbalancing:CreateWebACLAssociation",
+      "elasticloadbalancing:DeleteWebACLAssociation",
+      "elasticloadbalancing:SetWebAcl",
+      "wafv2:AssociateWebACL",
+      "wafv2:CreateWebACL",
+      "wafv2:DeleteLoggingConfiguration",
+      "wafv2:DeleteWebACL",
+      "wafv2:DisassociateWebACL",
+      "wafv2:PutLoggingConfiguration",
+      "wafv2:TagResource",
+      "wafv2:UntagResource",
+      "wafv2:UpdateWebACL",
+    ],
+    resources: [
+      ...facingTheWorld(scope),
+      // AWS's own rule groups, which a web ACL is made of.
+      scope.at("wafv2", "regional/managedruleset/*"),
+    ],
+  };
+}
+
+/** WAF has CloudWatch Logs let it write, by a policy that is the region's and not the group's. */
+const lettingFirewallsLog = ({ at }: Scope): Statement => ({
+  actions: ["logs:DescribeResourcePolicies", "logs:PutResourcePolicy"],
+  resources: [at("logs", "*")],
+});
+
+/** Whatever else is in the zone, and in other zones of the account, stays out of reach. */
+function domainStatements({ domain, previews }: Reach): Statement[] {
+  if (!domain) return [];
+  const name = previews ? `pv-*.${domain}` : domain;
+  return [
+    {
+      actions: ["route53:ChangeResourceRecordSets"],
+      resources: [HOSTED_ZONES],
+      conditions: {
+        "ForAllValues:StringLike": {
+          "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
+            name,
+            // Route 53 writes an asterisk by its number.
+            `\\052.${name}`,
+            validationRecord(name),
+          ],
+        },
+      },
+    },
+  ];
+}
+
+/**
+ * What Slipway made and is none of these previews stays out of reach, also where it has no name: who writes a preview's
+ * code was asked nothing yet. Whatever is only being made carries no tag, and is not meant.
+ */
+function keepOffOthers({ account, tag }: Scope): Statement {
+  return {
+    effect: "Deny",
+    actions: ["*"],
+    resources: [
+      `arn:aws:acm:*:${account}:certificate/*`,
+      `arn:aws:ec2:*:${account}:*`,
+      `arn:aws:iam::${account}:role/*`,
+      `arn:aws:kms:*:${account}:key/*`,
+    ],
+    conditions: {
+      Null: { "aws:ResourceTag/slipway:project": "false" },
+      StringNotLike: { "aws:ResourceTag/slipway:environment": tag },
+    },
+  };
+}
+
+/** Where ARNs mean every region. IAM and Route 53 have theirs in us-east-1. */
+function keepToRegions({ regions }: Reach): Statement[] {
+  if (regions.length === 1) return [];
+  return [
+    {
+      effect: "Deny",
+      actions: ["*"],
+      resources: ["*"],
+      conditions: { StringNotEquals: { "aws:RequestedRegion": [...new Set([...regions, "us-east-1"])] } },
+    },
+  ];
+}
+
+/** The most that a role of the environment, or of its previews, may be allowed: it grants nothing by itself. */
+export function boundaryStatements(reach: Reach): Statement[] {
+  if (reach.previews) return previewsBoundary(reach);
   return [
     {
       actions: [
@@ -551,16 +601,151 @@ export function boundaryStatements(): Statement[] {
         "xray:*",
       ],
       resources: ["*"],
-      reason: "A boundary caps what roles are granted elsewhere; it grants nothing.",
+      reason: CAP,
     },
     {
       actions: ["iam:PassRole"],
       resources: ["*"],
-      reason: "A boundary caps what roles are granted elsewhere; it grants nothing.",
+      reason: CAP,
       conditions: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
     },
   ];
 }
+
+/**
+ * Narrower than the environment's own: a branch grants its roles what it likes, and what it runs with them lies in the
+ * account of the environment. Of what is not named like a preview it may have the values that the services refer to.
+ */
+function previewsBoundary(reach: Reach): Statement[] {
+  const scope = scopeOf(reach);
+  const { account, prefix, own, at, named, tagged } = scope;
+  const values = [
+    ...secretArns(reach),
+    ...reach.parameters.map((name) => at("ssm", `parameter/${name.replace(/^\//, "")}`)),
+  ];
+  return [
+    {
+      actions: [
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:PutMetricData",
+        "codedeploy:BatchGetDeploymentTargets",
+        "codedeploy:ListDeploymentTargets",
+        "codedeploy:PutLifecycleEventHookExecutionStatus",
+        ...VPC_USE,
+        "ecr:GetAuthorizationToken",
+        "elasticloadbalancing:Describe*",
+        "logs:DescribeLogGroups",
+        "ssmmessages:*",
+        "xray:*",
+      ],
+      resources: ["*"],
+      reason: CAP,
+    },
+    {
+      actions: [
+        "cloudwatch:*",
+        "codedeploy:Get*",
+        "dynamodb:*",
+        "ecs:*",
+        "elasticloadbalancing:*",
+        "events:PutEvents",
+        "lambda:GetAlias",
+        "lambda:GetProvisionedConcurrencyConfig",
+        "lambda:InvokeFunction",
+        "lambda:UpdateAlias",
+        "logs:*",
+        "s3:*",
+        "sns:Publish",
+        "sqs:*",
+        "states:StartExecution",
+      ],
+      resources: [
+        ...namedResources(scope),
+        at("dynamodb", `table/${prefix}-*`),
+        at("ecs", `task-set/${own}/*`),
+        at("events", `event-bus/${prefix}-*`),
+        at("states", `stateMachine:${prefix}-*`),
+      ],
+    },
+    {
+      actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+      resources: [`arn:aws:ecr:*:*:repository/${previewRepositoryName(reach, "*")}`],
+    },
+    { actions: KEY_USE, resources: [at("kms", "key/*")], conditions: tagged("ResourceTag") },
+    ...(values.length
+      ? [
+          { actions: ["secretsmanager:GetSecretValue", "ssm:GetParameters"], resources: values },
+          {
+            actions: ["kms:Decrypt"],
+            resources: [at("kms", "key/*")],
+            conditions: {
+              StringLike: { "kms:ViaService": ["secretsmanager.*.amazonaws.com", "ssm.*.amazonaws.com"] },
+            },
+          },
+        ]
+      : []),
+    {
+      actions: ["iam:PassRole"],
+      resources: [roleArn(account, named("iamRole"))],
+      conditions: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+    },
+    keepOffOthers(scope),
+  ];
+}
+
+/** How what a reach means is named and tagged, for patterns of IAM's. */
+interface Scope {
+  readonly account: string;
+  /** As ARNs have it. */
+  readonly region: string;
+  /** What all names begin with; a dash follows, but in the environment's own. */
+  readonly prefix: string;
+  /** What bears the name of an environment itself. */
+  readonly own: string;
+  /** What bears it as its load balancer does. */
+  readonly balancer: string;
+  /** Of the tag of an environment. */
+  readonly tag: string;
+  /** Names of its roles, and of its boundary. */
+  readonly access: ReturnType<typeof accessNames>;
+  /** An ARN. */
+  at(service: string, resource: string): string;
+  /** What bears a name that goes on from the environment's, cut off where it is too long. */
+  named(kind: keyof typeof NAME_LIMITS): string;
+  /** That a request's, or a resource's, tag is the environment's, and what else is to be equal. */
+  tagged(
+    of: "RequestTag" | "ResourceTag",
+    equal?: Readonly<Record<string, string | readonly string[]>>,
+  ): NonNullable<Statement["conditions"]>;
+}
+
+function scopeOf({ project, environment, previews = false, account, regions }: Reach): Scope {
+  const owner = previews ? previewsOf(environment) : environment;
+  const prefix = environmentPrefix(project, owner);
+  const tag = previews ? `${owner}-*` : environment;
+  // Names are the same in each, and begin like nobody else's.
+  const region = regions.length === 1 ? regions[0]! : "*";
+  return {
+    account,
+    region,
+    prefix,
+    own: previews ? `${prefix}-*` : prefix,
+    balancer: namePattern("loadBalancer", previews ? `${prefix}-` : prefix),
+    tag,
+    access: accessNames(project, owner),
+    at: (service, resource) => `arn:aws:${service}:${region}:${account}:${resource}`,
+    named: (kind) => namePattern(kind, `${prefix}-`),
+    tagged: (of, equal) => {
+      const own = { [`aws:${of}/slipway:environment`]: tag };
+      if (!previews) return { StringEquals: { ...own, ...equal } };
+      return { StringLike: own, ...(equal && { StringEquals: equal }) };
+    },
+  };
+}
+
+/** They end in six characters of Secrets Manager's own. */
+const secretArns = (reach: Reach) =>
+  reach.secrets.map((name) => scopeOf(reach).at("secretsmanager", `secret:${name}-??????`));
 
 /** API Gateway is allowed by the methods of HTTP. */
 const CHANGING_APIS = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"];
@@ -569,47 +754,47 @@ const HOSTED_ZONES = "arn:aws:route53:::hostedzone/*";
 
 /** What AWS makes up the ARNs of: keys, certificates and APIs that carry the environment's tag. */
 function ownByTag(
-  { account, region, environment }: Pick<Reach, "account" | "region" | "environment">,
+  { account, region, tagged }: Scope,
   service: "acm" | "apigateway" | "kms",
   kind: "certificate" | "/apis" | "key",
 ) {
   return {
     resources: [`arn:aws:${service}:${region}:${account}:${kind}/*`],
-    conditions: { StringEquals: { "aws:ResourceTag/slipway:environment": environment } },
+    conditions: tagged("ResourceTag"),
   };
 }
 
-function facingTheWorld({ account, region, prefix }: { account: string; region: string; prefix: string }) {
+function facingTheWorld({ own, balancer, at }: Scope) {
   return [
-    `arn:aws:elasticloadbalancing:${region}:${account}:loadbalancer/app/${prefix}*/*`,
-    `arn:aws:wafv2:${region}:${account}:regional/webacl/${prefix}/*`,
+    at("elasticloadbalancing", `loadbalancer/app/${balancer}/*`),
+    at("wafv2", `regional/webacl/${own}/*`),
   ];
 }
 
-function namedResources({ account, region, prefix }: { account: string; region: string; prefix: string }) {
-  const at = (service: string) => `arn:aws:${service}:${region}:${account}`;
+function namedResources(scope: Scope) {
+  const { account, prefix, own, balancer, at, named } = scope;
   return [
-    `${at("cloudwatch")}:alarm:${prefix}-*`,
-    `arn:aws:cloudwatch::${account}:dashboard/${prefix}`,
-    `${at("codedeploy")}:application:${prefix}-*`,
-    `${at("codedeploy")}:deploymentgroup:${prefix}-*/*`,
-    `${at("codedeploy")}:deploymentconfig:*`,
-    `${at("ecs")}:cluster/${prefix}`,
-    `${at("ecs")}:service/${prefix}/*`,
-    `${at("ecs")}:task-definition/${prefix}-*:*`,
-    ...facingTheWorld({ account, region, prefix }),
-    `${at("elasticloadbalancing")}:targetgroup/${prefix}-*/*`,
-    `${at("elasticloadbalancing")}:listener/app/${prefix}*/*/*`,
-    `${at("elasticloadbalancing")}:listener-rule/app/${prefix}*/*/*/*`,
-    `arn:aws:iam::${account}:role/${prefix}-*`,
-    `${at("lambda")}:function:${prefix}-*`,
-    `${at("logs")}:log-group:/slipway/${prefix}/*`,
-    `${at("logs")}:log-group:/aws/lambda/${prefix}-*`,
-    `${at("logs")}:log-group:/aws/ecs/containerinsights/${prefix}/*`,
-    `${at("logs")}:log-group:aws-waf-logs-${prefix}`,
-    `${at("logs")}:log-group:aws-waf-logs-${prefix}:*`,
-    `arn:aws:s3:::${prefix}-*`,
-    `${at("sns")}:${prefix}-*`,
-    `${at("sqs")}:${prefix}-*`,
+    at("cloudwatch", `alarm:${prefix}-*`),
+    `arn:aws:cloudwatch::${account}:dashboard/${own}`,
+    at("codedeploy", `application:${named("codeDeploy")}`),
+    at("codedeploy", `deploymentgroup:${named("codeDeploy")}/*`),
+    at("codedeploy", "deploymentconfig:*"),
+    at("ecs", `cluster/${own}`),
+    at("ecs", `service/${own}/*`),
+    at("ecs", `task-definition/${named("ecsFamily")}:*`),
+    ...facingTheWorld(scope),
+    at("elasticloadbalancing", `targetgroup/${named("targetGroup")}/*`),
+    at("elasticloadbalancing", `listener/app/${balancer}/*/*`),
+    at("elasticloadbalancing", `listener-rule/app/${balancer}/*/*/*`),
+    roleArn(account, named("iamRole")),
+    at("lambda", `function:${named("function")}`),
+    at("logs", `log-group:/slipway/${own}/*`),
+    at("logs", `log-group:/aws/lambda/${named("function")}`),
+    at("logs", `log-group:/aws/ecs/containerinsights/${own}/*`),
+    at("logs", `log-group:aws-waf-logs-${own}`),
+    at("logs", `log-group:aws-waf-logs-${own}:*`),
+    `arn:aws:s3:::${named("bucket")}`,
+    at("sns", `${prefix}-*`),
+    at("sqs", named("queue")),
   ];
 }

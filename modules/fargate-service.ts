@@ -30,10 +30,11 @@ const DEPLOYMENT_CONFIGS: Record<ServiceRelease, string> = {
 };
 
 export interface FargateServiceProps {
-  readonly project: string;
   /** Begins the name of all that the service holds. */
   readonly prefix: string;
   readonly name: string;
+  /** Name of the repository, in the build account, of its images. */
+  readonly repository: string;
   readonly service: ServiceSettings;
   readonly release: ServiceRelease;
   /** For which the old version's tasks are kept once all traffic has moved, and alarms still bring it back. */

@@ -2,7 +2,6 @@ import { DataAwsSecretsmanagerSecret } from "@cdktf/provider-aws/lib/data-aws-se
 import { EcsTaskDefinition } from "@cdktf/provider-aws/lib/ecs-task-definition";
 import type { Construct } from "constructs";
 import type { SecretReference, ServiceSettings } from "../settings";
-import { repositoryName } from "../shared/names";
 import { Role } from "./iam";
 import type { IKey } from "./key";
 import { LogGroup } from "./logs";
@@ -28,9 +27,10 @@ const inOrder = <V>(values: Readonly<Record<string, V>>) =>
   Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
 
 export interface TaskProps {
-  readonly project: string;
   readonly prefix: string;
   readonly name: string;
+  /** Name of the repository, in the build account, of its images. */
+  readonly repository: string;
   readonly service: ServiceSettings;
   readonly account: string;
   readonly region: string;
@@ -78,9 +78,7 @@ export function shapeTask(scope: Construct, props: TaskProps): TaskShape {
     },
     {
       actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-      resources: [
-        `arn:aws:ecr:${props.buildRegion}:${props.buildAccount}:repository/${repositoryName(props, props.name)}`,
-      ],
+      resources: [`arn:aws:ecr:${props.buildRegion}:${props.buildAccount}:repository/${props.repository}`],
     },
   );
   const task = new Role(scope, "task-role", {

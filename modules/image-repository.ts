@@ -3,6 +3,7 @@ import { EcrRepository } from "@cdktf/provider-aws/lib/ecr-repository";
 import { EcrRepositoryPolicy } from "@cdktf/provider-aws/lib/ecr-repository-policy";
 import { Construct } from "constructs";
 import { repositoryName } from "../shared/names";
+import { previewRepositoryName } from "../shared/previews";
 import { accountRoot } from "./arns";
 import { type Grantee, policyDocument } from "./iam";
 import type { IKey } from "./key";
@@ -10,6 +11,11 @@ import type { IKey } from "./key";
 export interface ImageRepositoryProps {
   readonly project: string;
   readonly service: string;
+  /**
+   * Where it holds the images of previews: for how many days at most. What a preview's end leaves, then goes.
+   * @default - it holds those of environments
+   */
+  readonly previews?: { readonly keptDays: number };
   readonly key: IKey;
   /** Roles that pull: of each environment's account, those whose ARN fits the pattern. */
   readonly pulledBy: readonly { readonly account: string; readonly rolePattern: string }[];
@@ -23,13 +29,14 @@ export interface IImageRepository {
 
 /**
  * The images of one service: a tag never changes, each push is scanned. Which of the old ones may go only the clean-up
- * can tell, because it asks the environments what they run.
+ * can tell, because it asks the environments what they run; previews' go with them, and at last by themselves.
  */
 export class ImageRepository extends Construct {
   constructor(scope: Construct, id: string, props: ImageRepositoryProps) {
     super(scope, id);
+    const { service, previews } = props;
     const repository = new EcrRepository(this, "repository", {
-      name: repositoryName(props, props.service),
+      name: previews ? previewRepositoryName(props, service) : repositoryName(props, service),
       imageTagMutability: "IMMUTABLE",
       imageScanningConfiguration: { scanOnPush: true },
       encryptionConfiguration: [{ encryptionType: "KMS", kmsKey: props.key.arn }],
@@ -39,17 +46,17 @@ export class ImageRepository extends Construct {
       repository: repository.name,
       policy: JSON.stringify({
         rules: [
-          {
-            rulePriority: 1,
-            description: "Untagged images go after a week",
-            selection: {
-              tagStatus: "untagged",
-              countType: "sinceImagePushed",
-              countUnit: "days",
-              countNumber: 7,
-            },
-            action: { type: "expire" },
-          },
+          expire(1, "Untagged images go after a week", "untagged", 7),
+          ...(previews
+            ? [
+                expire(
+                  2,
+                  `What no preview's end removed goes after ${previews.keptDays} days`,
+                  "any",
+                  previews.keptDays,
+                ),
+              ]
+            : []),
         ],
       }),
     });
@@ -99,3 +106,10 @@ export class ImageRepository extends Construct {
     };
   }
 }
+
+const expire = (rulePriority: number, description: string, tagStatus: "untagged" | "any", days: number) => ({
+  rulePriority,
+  description,
+  selection: { tagStatus, countType: "sinceImagePushed", countUnit: "days", countNumber: days },
+  action: { type: "expire" },
+});

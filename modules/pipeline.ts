@@ -27,6 +27,8 @@ export interface BuildStep {
   readonly output?: string;
   /** Environment variables of this step alone. @default - none */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Whether it waits for all others of its stage. @default false */
+  readonly after?: boolean;
 }
 
 /** A person who has to say yes. */
@@ -66,6 +68,8 @@ export interface PipelineProps {
    */
   readonly buildsAtOnce?: number;
   readonly artifacts: IBucket;
+  /** How the paths of its artifacts begin. @default - as CodePipeline begins those of a pipeline of that name */
+  readonly artifactsBelow?: string;
   readonly key: IKey;
 }
 
@@ -82,7 +86,7 @@ export class Pipeline extends Construct {
       service: "codepipeline.amazonaws.com",
       sourceAccount: props.account,
     });
-    props.artifacts.grantReadWrite(role, artifactPrefix(props.name));
+    props.artifacts.grantReadWrite(role, props.artifactsBelow ?? artifactPrefix(props.name));
     props.source.grantFetch(role);
     const steps = props.stages.flatMap((stage) => stage.steps);
     const projects = new Set(steps.flatMap((step) => ("project" in step ? step.project.arn : [])));
@@ -103,11 +107,7 @@ export class Pipeline extends Construct {
         { name: "Source", action: [sourceAction(props.source)] },
         ...props.stages.map(({ name, onlyIf, retry, steps }) => ({
           name,
-          action: steps.map((step, index) => ({
-            ...actionOf(step),
-            // Nothing is waited for but a free build.
-            runOrder: "project" in step ? 1 + Math.floor(index / (props.buildsAtOnce ?? steps.length)) : 1,
-          })),
+          action: inOrder(steps, props.buildsAtOnce),
           ...(onlyIf && { beforeEntry: skipUnless(onlyIf) }),
           ...(retry && { onFailure: RETRY }),
         })),
@@ -146,6 +146,20 @@ function triggerOf({ branches, paths }: NonNullable<Source["trigger"]>) {
     providerType: "CodeStarSourceConnection",
     gitConfiguration: { sourceActionName: SOURCE_ACTION, push: [push] },
   };
+}
+
+/** Steps side by side: nothing is waited for but a free build, and by those that come after all others. */
+function inOrder(steps: Stage["steps"], buildsAtOnce = steps.length) {
+  const comesAfter = (step: BuildStep | ApprovalStep) => "project" in step && step.after;
+  const others = steps.filter((step) => !comesAfter(step)).length;
+  return steps.map((step, index) => ({
+    ...actionOf(step),
+    runOrder: comesAfter(step)
+      ? 1 + Math.ceil(others / buildsAtOnce)
+      : "project" in step
+        ? 1 + Math.floor(index / buildsAtOnce)
+        : 1,
+  }));
 }
 
 /** A stage whose rule does not hold is skipped (user guide, "VariableCheck"). */

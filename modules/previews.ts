@@ -184,12 +184,16 @@ export class Previews extends Construct {
               { pipeline: pipelineName(settings, pipeline.name), environment: environment.name },
             ]),
           ),
+          trials: Object.fromEntries(
+            Object.values(settings.pipelines).flatMap(({ name, trial }) =>
+              trial ? [[trial.environment, pipelineName(settings, name)]] : [],
+            ),
+          ),
           bucket: records.name,
           stateBucket: stateBucketName(settings),
           teardown: teardownProject,
           topic: topic.arn,
           ...(token && { tokenSecret: token.name }),
-          services: Object.keys(settings.services),
         }),
       },
       key,
@@ -268,6 +272,12 @@ export class Previews extends Construct {
       conditions: { StringLike: { "s3:prefix": [`${previewsOf("")}*`] } },
     });
     if (token) role.allow({ actions: ["secretsmanager:GetSecretValue"], resources: [token.arn] });
+    if (source.provider === "connection")
+      role.allow({
+        actions: ["codestar-connections:PassConnection"],
+        // A connection's ARN ends in an id that nobody knows before.
+        resources: [`arn:aws:codestar-connections:${region}:${account}:connection/*`],
+      });
     if (source.provider === "codecommit")
       role.allow({
         actions: [

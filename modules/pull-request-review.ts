@@ -1,4 +1,3 @@
-import { CodebuildWebhook } from "@cdktf/provider-aws/lib/codebuild-webhook";
 import { DataAwsSecretsmanagerSecretVersions } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-versions";
 import { DataAwsSecretsmanagerSecrets } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secrets";
 import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
@@ -7,15 +6,12 @@ import { Construct } from "constructs";
 import type { Settings } from "../settings";
 import { planRoleArn, reviewNames, tokenSecretName } from "../shared/names";
 import type { Bucket } from "./bucket";
-import { BuildProject, branchPattern } from "./build-project";
+import { BuildProject } from "./build-project";
 import type { Key } from "./key";
 import { StateBucket } from "./state-bucket";
 
 /** Where the trusted code is checked out, beside the pull request's. */
 const TRUSTED = "trusted";
-
-/** What of a pull request can change its plans. */
-const EVENTS = ["PULL_REQUEST_CREATED", "PULL_REQUEST_UPDATED", "PULL_REQUEST_REOPENED"];
 
 export interface PullRequestReviewProps {
   readonly settings: Settings;
@@ -27,13 +23,17 @@ export interface PullRequestReviewProps {
 }
 
 /**
- * Reviews pull requests: GitHub starts a build of trusted code, which has the token; that hands the pull request to a
+ * Reviews pull requests: the webhook starts a build of trusted code, which has the token; that hands the pull request to a
  * second build, which runs its code with no more than the right to plan; and posts what comes of it. So what a pull
  * request brings along never sees the token, from a fork or not.
  */
 export class PullRequestReview extends Construct {
+  /** Of the build project that reviews the pull request whose number its variable PULL_REQUEST is. */
+  readonly name: string;
+  readonly arn: string;
+  /** Branches: pull requests into these are reviewed, for they are deployed. */
+  readonly into: readonly string[];
   private readonly plan: BuildProject;
-  private readonly review: BuildProject;
 
   constructor(
     scope: Construct,
@@ -42,9 +42,11 @@ export class PullRequestReview extends Construct {
   ) {
     super(scope, id);
     this.plan = this.createPlan();
-    const connected = this.isConnected();
-    this.review = this.createReview(connected);
-    this.createWebhook(connected);
+    const { name, arn } = this.createReview(this.isConnected());
+    this.name = name;
+    this.arn = arn;
+    const branches = Object.values(props.settings.pipelines).map(({ branch }) => branch);
+    this.into = [...new Set(branches)];
   }
 
   /** Runs what anybody wrote: reads the environments' state, takes on the roles that plan, and nothing else. */
@@ -115,28 +117,8 @@ export class PullRequestReview extends Construct {
     return review;
   }
 
-  /** Pull requests into the branches that are deployed. */
-  private createWebhook(count: TerraformCount): void {
-    const branches = new Set(Object.values(this.props.settings.pipelines).map(({ branch }) => branch));
-    const pattern = branchPattern([...branches]);
-    new CodebuildWebhook(this, "webhook", {
-      projectName: this.review.name,
-      buildType: "BUILD",
-      filterGroup: [
-        {
-          filter: [
-            { type: "EVENT", pattern: EVENTS.join(", ") },
-            { type: "BASE_REF", pattern },
-          ],
-        },
-      ],
-      dependsOn: [this.review.project],
-      count,
-    });
-  }
-
   /**
-   * 1 as soon as `npm run connect` has stored the token: CodeBuild needs it to make the webhook. Asked by the secret's
+   * 1 as soon as `npm run connect` has stored the token: CodeBuild needs it to reach the repository. Asked by the secret's
    * name, because a count must be known before the secret is made.
    */
   private isConnected(): TerraformCount {

@@ -1,16 +1,14 @@
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
 import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
-import { CodebuildWebhook } from "@cdktf/provider-aws/lib/codebuild-webhook";
 import { CodestarconnectionsConnection } from "@cdktf/provider-aws/lib/codestarconnections-connection";
+import { DataAwsCodestarconnectionsConnection } from "@cdktf/provider-aws/lib/data-aws-codestarconnections-connection";
 import { DataAwsSecretsmanagerSecretVersion } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-version";
 import { DataAwsSecretsmanagerSecretVersions } from "@cdktf/provider-aws/lib/data-aws-secretsmanager-secret-versions";
 import { Fn, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { SourceSettings } from "../settings";
 import { isPattern, tokenSecretName } from "../shared/names";
-import { BuildProject, branchPattern } from "./build-project";
 import { type Grantee, Role } from "./iam";
-import type { IKey } from "./key";
 import { physicalName } from "./naming";
 
 export interface SourceProps {
@@ -24,8 +22,12 @@ export interface SourceProps {
   readonly branch: string;
   /** Patterns of files of which a push must touch one; only behind a connection. @default - whatever it touches */
   readonly paths?: readonly string[];
-  readonly key: IKey;
-  readonly logRetentionDays: number;
+  /**
+   * The pipeline that it is a template's like: it has that one's connection, so that nobody has to finish another's
+   * handshake, and no push starts it.
+   * @default - it is a pipeline's of its own
+   */
+  readonly like?: string;
 }
 
 interface PipelineOf {
@@ -44,7 +46,6 @@ export class Source extends Construct {
   /** What of a push starts the pipeline, where CodePipeline itself is told of it. */
   readonly trigger?: { readonly branches: readonly string[]; readonly paths?: readonly string[] };
   private readonly props: SourceProps;
-  private tokenSecretArn?: string;
 
   constructor(scope: Construct, id: string, props: SourceProps) {
     super(scope, id);
@@ -61,16 +62,16 @@ export class Source extends Construct {
           Repo: repository,
           Branch: branch,
           OAuthToken: this.readToken(),
-          // Where it is not polled, `startOnPush` makes it start.
-          PollForSourceChanges: String(source.polling),
+          // Where it is not polled, the project's webhook starts it (webhook.ts).
+          PollForSourceChanges: String(source.polling && !props.like),
         };
         break;
       }
       case "connection": {
-        this.connectionArn = new CodestarconnectionsConnection(this, "connection", {
-          name: physicalName("connection", props.pipeline),
-          providerType: source.host,
-        }).arn;
+        const name = physicalName("connection", props.like ?? props.pipeline);
+        this.connectionArn = props.like
+          ? new DataAwsCodestarconnectionsConnection(this, "connection", { name }).arn
+          : new CodestarconnectionsConnection(this, "connection", { name, providerType: source.host }).arn;
         this.owner = "AWS";
         this.provider = "CodeStarSourceConnection";
         this.configuration = {
@@ -98,47 +99,9 @@ export class Source extends Construct {
 
   /** Starts a pipeline with each push, where the provider does not do so by itself. */
   startOnPush(pipeline: PipelineOf): void {
-    const { source } = this.props;
+    const { source, like } = this.props;
+    if (like) return;
     if (source.provider === "codecommit") this.startOnEvent(pipeline, source.repository);
-    else if (source.provider === "github-token" && !source.polling)
-      this.startOnWebhook(pipeline, source.repository);
-  }
-
-  /** GitHub tells CodeBuild of a push, and its build starts the pipeline. */
-  private startOnWebhook(pipeline: PipelineOf, repository: string): void {
-    const { branch, account, region, key, logRetentionDays } = this.props;
-    const tokenSecret = this.tokenSecretArn!;
-    const push = new BuildProject(this, "push", {
-      name: physicalName("project", pipeline.name, "push"),
-      description: `Starts ${pipeline.name} with each push`,
-      account,
-      region,
-      key,
-      logRetentionDays,
-      source: { from: "github", repository, tokenSecret, reportStatus: false },
-      timeoutMinutes: 10,
-      buildspec: {
-        version: 0.2,
-        phases: {
-          build: {
-            commands: [`aws codepipeline start-pipeline-execution --name ${pipeline.name}`],
-          },
-        },
-      },
-    });
-    push.role.allow({ actions: ["codepipeline:StartPipelineExecution"], resources: [pipeline.arn] });
-    new CodebuildWebhook(this, "webhook", {
-      projectName: push.name,
-      buildType: "BUILD",
-      filterGroup: [
-        {
-          filter: [
-            { type: "EVENT", pattern: "PUSH" },
-            { type: "HEAD_REF", pattern: branchPattern([branch]) },
-          ],
-        },
-      ],
-    });
   }
 
   private startOnEvent(pipeline: PipelineOf, repository: string): void {
@@ -210,11 +173,10 @@ export class Source extends Construct {
         ],
       },
     });
-    const { secretString, arn } = new DataAwsSecretsmanagerSecretVersion(this, "token", {
+    const { secretString } = new DataAwsSecretsmanagerSecretVersion(this, "token", {
       secretId,
       dependsOn: [versions],
     });
-    this.tokenSecretArn = arn;
     // As npm run connect stores it; or by hand, as the token alone.
     return Token.asString(Fn.try([Fn.lookupNested(Fn.jsondecode(secretString), ["Token"]), secretString]));
   }

@@ -2,6 +2,7 @@ import type { Check } from "../shared/checks";
 import { matchesBranch, type PreviewRule, PULL_REQUESTS } from "../shared/previews";
 import { overlap } from "./cidr";
 import { isMap } from "./hcl";
+import { previewedEnvironments } from "./previews";
 import { nearest, type Path, type Problems, print, printAll } from "./problems";
 import { FARGATE_MEMORY } from "./schema";
 import type { EnvironmentSettings, PipelineSettings, Settings } from "./types";
@@ -96,6 +97,7 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
     checkPreview(rule, settings, file, problems);
   }
   checkPreviews(settings, problems);
+  checkPreviewDomains(settings, problems);
   for (const { name, trial } of Object.values(settings.pipelines)) {
     if (!trial) continue;
     const path = ["pipelines", name, "trial"];
@@ -171,6 +173,24 @@ function checkPreview(
       what: `It also matches ${print(deployed.branch)}, the branch that the pipeline ${deployed.name} deploys.`,
       mend: 'Narrow it, for example to "feature/*".',
     });
+}
+
+/** Characters of a certificate's first name, and what a preview adds to its domain's: `pv-<slug>.` */
+const LONGEST_CERTIFICATE = 64;
+const LONGEST_PREVIEW = 21;
+
+function checkPreviewDomains(settings: Settings, problems: Problems): void {
+  for (const name of previewedEnvironments(settings)) {
+    const domain = settings.environments[name]?.domain?.name ?? "";
+    const most = LONGEST_CERTIFICATE - LONGEST_PREVIEW;
+    if (domain.length > most)
+      problems.add(["environments", name, "domain"], {
+        given: print(domain),
+        what: `Previews and trials of ${name} lie below it, as pv-login-3f9a2c.${domain}: a certificate's name has at most ${LONGEST_CERTIFICATE} characters.`,
+        allowed: `${most} characters where there are previews or trials`,
+        mend: "Choose a shorter domain, or make previews like an environment without one.",
+      });
+  }
 }
 
 /** Lambda takes 4 KB of variables, and some of them are others. */

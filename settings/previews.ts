@@ -1,4 +1,15 @@
-import { previewEnvironmentName, previewNamed, templateOf } from "../shared/previews";
+import { repositoryName } from "../shared/names";
+import {
+  isTrial,
+  PREVIEW,
+  PREVIEW_REGION,
+  previewEnvironmentName,
+  previewNamed,
+  previewRepositoryName,
+  previewsOf,
+  templateOf,
+} from "../shared/previews";
+import { print, SettingsError } from "./problems";
 import type { EnvironmentSettings, PipelineSettings, Settings } from "./types";
 
 /** Logs of what lives for some days. */
@@ -43,13 +54,58 @@ export function previewEnvironment(
   };
 }
 
-/** The environment of that name, a preview's too. */
-export function environmentNamed(settings: Settings, name: string): EnvironmentSettings | undefined {
+/**
+ * The environment of that name, a preview's too.
+ *
+ * @param region of a preview @default - that of what it is made like
+ */
+export function environmentNamed(
+  settings: Settings,
+  name: string,
+  region?: string,
+): EnvironmentSettings | undefined {
   const { environments } = settings;
   if (Object.hasOwn(environments, name)) return environments[name];
   const preview = previewNamed(name, Object.keys(environments));
-  return preview && previewEnvironment(settings, preview.of, preview.slug);
+  return preview && previewEnvironment(settings, preview.of, preview.slug, region);
 }
+
+/**
+ * The preview that a process works on: SLIPWAY_PREVIEW names it, and SLIPWAY_REGION its region where that is another.
+ *
+ * @param variables of the process
+ * @returns undefined where none is named
+ * @throws SettingsError where what is named is no preview of these settings' environments
+ */
+export function previewOfProcess(
+  settings: Settings,
+  variables: Readonly<Record<string, string | undefined>>,
+): EnvironmentSettings | undefined {
+  const name = variables[PREVIEW.variable] || PREVIEW.unset;
+  if (name === PREVIEW.unset) return undefined;
+  const environment = environmentNamed(settings, name, variables[PREVIEW_REGION] || undefined);
+  if (environment?.preview) return environment;
+  const names = Object.keys(settings.environments);
+  throw new SettingsError(PREVIEW.variable, [
+    {
+      key: "",
+      given: print(name),
+      what: `${print(name)} names no preview.`,
+      allowed: `${names.map((of) => `${previewsOf(of)}-<slug>`).join(", ")}, with a slug as login-3f9a2c`,
+      mend: "Name one that there is, or unset the variable: then everything but previews is meant.",
+    },
+  ]);
+}
+
+/**
+ * Name of the repository that a service's images of an environment are in. A trial runs those of the pipeline that it is
+ * part of.
+ */
+export const imageRepositoryName = (
+  settings: Pick<Settings, "project">,
+  service: string,
+  { preview }: Pick<EnvironmentSettings, "preview">,
+): string => (preview && !isTrial(preview.slug) ? previewRepositoryName : repositoryName)(settings, service);
 
 /** A pipeline and an environment that previews are made like. */
 export interface PreviewTemplate {

@@ -540,9 +540,9 @@ export const settingsFile = z.strictObject({
     "an environment",
     environment,
     {
-      allowed: `${NAME_IN_WORDS}; not bootstrap, delivery, state, artifacts, previews, pv, access-…, delivery-…, pipeline-…, preview-… or pv-…, which are Slipway's own`,
+      allowed: `${NAME_IN_WORDS}; not bootstrap, delivery, state, artifacts, previews, pv…, access-…, delivery-…, pipeline-… or preview-…, which are Slipway's own`,
     },
-    /^(bootstrap|delivery|state|artifacts|previews|pv)$|^(access|delivery|pipeline|preview|pv)-/,
+    /^(bootstrap|delivery|state|artifacts|previews)$|^pv|^(access|delivery|pipeline|preview)-/,
   ),
   pipelines: named(
     "a pipeline",

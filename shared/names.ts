@@ -1,6 +1,6 @@
 // Names that the stacks and the tools agree on. They are a contract: to change one is to lose what it names.
 
-import { previewsOf } from "./previews";
+import { type PreviewRule, previewsOf, templateOf, templateStackName } from "./previews";
 
 interface Project {
   readonly project: string;
@@ -22,13 +22,26 @@ export const DELIVERY_STACK = "delivery";
 export const pipelineStackName = (pipeline: string) => `pipeline-${pipeline}`;
 
 /**
- * The stacks that a pipeline brings up to date by itself, in their order. What all pipelines share is brought up to date
- * by the first one of the settings alone: others run on other branches, and would undo what that one did.
+ * The stacks that a pipeline brings up to date by itself, in their order: its own, and those that previews are made like
+ * after it. What all pipelines share is brought up to date by the first one of the settings alone: others run on other
+ * branches, and would undo what that one did.
  */
 export const stacksUpdatedBy = (
-  { pipelines }: { readonly pipelines: Readonly<Record<string, unknown>> },
+  {
+    pipelines,
+    previews,
+  }: {
+    readonly pipelines: Readonly<Record<string, unknown>>;
+    readonly previews: readonly PreviewRule[];
+  },
   pipeline: string,
-) => [...(Object.keys(pipelines)[0] === pipeline ? [DELIVERY_STACK] : []), pipelineStackName(pipeline)];
+): string[] => [
+  ...(Object.keys(pipelines)[0] === pipeline ? [DELIVERY_STACK] : []),
+  pipelineStackName(pipeline),
+  ...new Set(
+    previews.filter((rule) => rule.pipeline === pipeline).map((rule) => templateStackName(templateOf(rule))),
+  ),
+];
 
 /** A pipeline in CodePipeline; also begins the names of all that it has. */
 export const pipelineName = ({ project }: Project, pipeline: string) => `${project}-${pipeline}`;

@@ -59,6 +59,8 @@ export function ruleOf(
   deployed: readonly string[],
   { branch, pullRequestsInto }: PreviewedBranch,
 ): PreviewRule | undefined {
+  // CodePipeline would read a variable in it.
+  if (branch.includes("#{")) return undefined;
   if (deployed.some((pattern) => matchesBranch(pattern, branch))) return undefined;
   const open = rules.filter(({ exclude }) => !exclude.some((pattern) => matchesBranch(pattern, branch)));
   const [specific] = open
@@ -98,7 +100,10 @@ export function previewSlug(branch: string): string {
 export const trialSlug = (execution: string, region: string) =>
   `t${createHash("sha256").update(`${execution} ${region}`).digest("hex").slice(0, 10)}`;
 
-const SLUG = /^([a-z0-9]+(-[a-z0-9]+)*-[0-9a-f]{6}|t[0-9a-f]{10})$/;
+const TRIAL = /^t[0-9a-f]{10}$/;
+const SLUG = /^[a-z0-9]+(-[a-z0-9]+)*-[0-9a-f]{6}$/;
+
+export const isTrial = (slug: string) => TRIAL.test(slug);
 
 /** What the roles of an environment's previews are named after, and how the names of all of them begin. */
 export const previewsOf = (environment: string) => `pv-${environment}`;
@@ -119,15 +124,15 @@ export function previewNamed(
   return environments
     .toSorted((a, b) => b.length - a.length)
     .map((of) => ({ of, slug: name.slice(previewsOf(of).length + 1) }))
-    .find(({ of, slug }) => name === previewEnvironmentName(of, slug) && SLUG.test(slug));
+    .find(({ of, slug }) => name === previewEnvironmentName(of, slug) && (SLUG.test(slug) || isTrial(slug)));
 }
 
 /** What a template, and the pipelines that are made like it, are named after. No name has an underscore of its own. */
 export const templateOf = ({ pipeline, environment }: Pick<PreviewRule, "pipeline" | "environment">) =>
   `${pipeline}_${environment}`;
 
-/** The stack of a template. */
-export const templateStackName = (template: string) => `preview-${template}`;
+/** The stack of a template: what deploys all pipelines deploys it, too. */
+export const templateStackName = (template: string) => `pipeline-preview-${template}`;
 
 /** A template's pipeline in CodePipeline, which is never run; also begins the names of all that it has. */
 export const templatePipelineName = ({ project }: { readonly project: string }, template: string) =>
@@ -150,11 +155,17 @@ export const previewImageTag = (slug: string, commit: string) => `${slug}-${comm
  */
 export const PREVIEW = { variable: "SLIPWAY_PREVIEW", unset: "none" } as const;
 
+/** Names the region of a preview that is to be in another than what it is made like, as a trial is. */
+export const PREVIEW_REGION = "SLIPWAY_REGION";
+
 /** Tags of a preview's pipeline. The branch is in base64: a tag does not take any text. */
 export const PREVIEW_TAGS = { preview: "slipway:preview", branch: "slipway:branch" } as const;
 
 /** What the release of a preview tells of where it is reached: addresses, with a space between them. */
 export const PREVIEW_ADDRESSES = "PREVIEW_ADDRESSES";
+
+/** The file of a release's folder that sets them, to be sourced by a shell. */
+export const ADDRESSES_FILE = "addresses.sh";
 
 /** What the queue of the previews holds beside EventBridge's events. Each is a hint: what is true is asked for. */
 export type PreviewHint =

@@ -1,25 +1,68 @@
 import { IamPolicy } from "@cdktf/provider-aws/lib/iam-policy";
 import { IamRolePolicyAttachment } from "@cdktf/provider-aws/lib/iam-role-policy-attachment";
-import type { Construct } from "constructs";
+import { Construct } from "constructs";
 import { accountRoot, roleArn } from "../modules/arns";
 import {
   boundaryStatements,
   edgeStatements,
+  type Reach,
   readStatements,
   releaseStatements,
   verifyStatements,
   writeStatements,
 } from "../modules/environment-access";
 import { policyDocument, Role, type Statement } from "../modules/iam";
+import { physicalName } from "../modules/naming";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
-import type { EnvironmentSettings, Settings } from "../settings";
-import { accessNames, DELIVERY_STACK } from "../shared/names";
+import {
+  type EnvironmentSettings,
+  previewedEnvironments,
+  previewTemplates,
+  type SecretReference,
+  type Settings,
+} from "../settings";
+import {
+  accessNames,
+  applyName,
+  DELIVERY_STACK,
+  deliveryNames,
+  pipelineName,
+  planName,
+  releaseName,
+  verifyName,
+} from "../shared/names";
+import { previewsOf, templatePipelineName } from "../shared/previews";
 
 export const accessStackName = (environment: string) => `access-${environment}`;
 
-/** What the build account may do in an environment's account: plan without changing, deploy, release, and call what it deployed. */
+/** Names of the roles of the build account that may take on those of an environment. */
+interface Trusted {
+  readonly plan: readonly string[];
+  readonly deploy: readonly string[];
+  readonly release: readonly string[];
+  readonly verify: readonly string[];
+}
+
+/** What the roles of an environment, or of its previews, are made from. */
+interface AccessProps {
+  /** As the roles' names have it. */
+  readonly owner: string;
+  /** As people call it. */
+  readonly title: string;
+  readonly reach: Reach;
+  readonly trusted: Trusted;
+}
+
+/**
+ * What the build account may do in an environment's account: plan without changing, deploy, release, and call what it
+ * deployed. For the previews of an environment there are roles beside its own, which reach them, and not it.
+ */
 export class AccessStack extends SlipwayStack {
-  constructor(scope: Construct, deployment: Deployment, environment: EnvironmentSettings) {
+  constructor(
+    scope: Construct,
+    deployment: Deployment,
+    private readonly environment: EnvironmentSettings,
+  ) {
     const { settings } = deployment;
     const { account, region, name, admin } = environment;
     super(scope, accessStackName(name), deployment, {
@@ -29,77 +72,143 @@ export class AccessStack extends SlipwayStack {
       tags: { "slipway:environment": name },
     });
 
-    const names = accessNames(settings.project, name);
-    const reach = {
-      project: settings.project,
-      environment: name,
-      account,
-      region,
-      domain: environment.domain?.name,
-      secrets: Object.values(environment.services).flatMap(({ secrets }) =>
-        Object.values(secrets).flatMap(({ kind, name: secret }) =>
-          kind === "secretsmanager" ? [secret] : [],
-        ),
-      ),
-    };
-    new IamPolicy(this, "boundary", {
-      name: names.boundary,
-      description: `The most that roles of ${settings.project}'s ${name} may be allowed`,
-      policy: policyDocument(boundaryStatements()),
+    const { plan, deploy, release, verify } = this.createAccess(this, {
+      owner: name,
+      title: name,
+      reach: this.reach([region]),
+      trusted: this.trusted(),
     });
-    // By their whole names: a pipeline may make roles, and none may be another's.
-    const pipelines = Object.values(settings.pipelines)
-      .filter(({ deploy }) => deploy.flat().includes(name))
-      .map((pipeline) => pipeline.name);
-    const trust = (...roles: readonly string[]) =>
-      trustStatements(
-        settings,
-        roles.map((role) => `${settings.project}-${role}`),
-      );
-    const plan = new Role(this, "plan-role", {
-      name: names.planRole,
-      description: `Plans ${name}; changes nothing`,
-      // Pipelines, the review of pull requests, the clean-up, which looks at what runs, and the look for drift.
-      trust: trust(
-        ...pipelines.map((pipeline) => `${pipeline}-plan-${name}`),
-        `${DELIVERY_STACK}-plan`,
-        `${DELIVERY_STACK}-cleanup-function`,
-        `${DELIVERY_STACK}-drift`,
-      ),
-    });
-    plan.allow(...readStatements(reach));
-    const deploy = new Role(this, "deploy-role", {
-      name: names.deployRole,
-      description: `Deploys ${name}`,
-      trust: trust(...pipelines.map((pipeline) => `${pipeline}-apply-${name}`)),
-    });
-    deploy.allow(...readStatements(reach), ...writeStatements(reach));
-    const edge = new IamPolicy(this, "edge", {
-      name: `${names.deployRole}-edge`,
-      description: `Deploys what of ${name} faces the world: firewall, certificate, address`,
-      policy: policyDocument(edgeStatements(reach)),
-    });
-    new IamRolePolicyAttachment(this, "deploy-edge", { role: deploy.name, policyArn: edge.arn });
-    const release = new Role(this, "release-role", {
-      name: names.releaseRole,
-      description: `Releases new versions in ${name}`,
-      // Verify brings back what does not pass.
-      trust: trust(
-        ...pipelines.flatMap((pipeline) => [`${pipeline}-release-${name}`, `${pipeline}-verify-${name}`]),
-      ),
-    });
-    release.allow(...releaseStatements(reach));
-    const verify = new Role(this, "verify-role", {
-      name: names.verifyRole,
-      description: `Calls the functions of ${name}, to see whether they answer`,
-      trust: trust(...pipelines.map((pipeline) => `${pipeline}-verify-${name}`)),
-    });
-    verify.allow(...verifyStatements(reach));
+    if (previewedEnvironments(settings).has(name))
+      this.createAccess(new Construct(this, "previews"), {
+        owner: previewsOf(name),
+        title: `previews of ${name}`,
+        reach: { ...this.reach(this.regionsOfPreviews()), previews: true },
+        trusted: this.trustedOfPreviews(),
+      });
 
     this.output("plan_role_arn", plan.arn, "Role that plans the environment");
     this.output("deploy_role_arn", deploy.arn, "Role that deploys the environment");
     this.output("release_role_arn", release.arn, "Role that releases new versions in the environment");
     this.output("verify_role_arn", verify.arn, "Role that calls the environment's functions");
+  }
+
+  /** The boundary of all roles that a deployment makes, and the four by which it is reached. */
+  private createAccess(scope: Construct, { owner, title, reach, trusted }: AccessProps) {
+    const { settings } = this;
+    const names = accessNames(settings.project, owner);
+    new IamPolicy(scope, "boundary", {
+      name: names.boundary,
+      description: `The most that roles of ${settings.project}'s ${title} may be allowed`,
+      policy: policyDocument(boundaryStatements(reach)),
+    });
+    const plan = new Role(scope, "plan-role", {
+      name: names.planRole,
+      description: `Plans ${title}; changes nothing`,
+      trust: trustStatements(settings, trusted.plan),
+    });
+    plan.allow(...readStatements(reach));
+    const deploy = new Role(scope, "deploy-role", {
+      name: names.deployRole,
+      description: `Deploys ${title}`,
+      trust: trustStatements(settings, trusted.deploy),
+    });
+    deploy.allow(...readStatements(reach), ...writeStatements(reach));
+    const edge = new IamPolicy(scope, "edge", {
+      name: `${names.deployRole}-edge`,
+      description: `Deploys what of ${title} faces the world: firewall, certificate, address`,
+      policy: policyDocument(edgeStatements(reach)),
+    });
+    new IamRolePolicyAttachment(scope, "deploy-edge", { role: deploy.name, policyArn: edge.arn });
+    const release = new Role(scope, "release-role", {
+      name: names.releaseRole,
+      description: `Releases new versions in ${title}`,
+      trust: trustStatements(settings, trusted.release),
+    });
+    release.allow(...releaseStatements(reach));
+    const verify = new Role(scope, "verify-role", {
+      name: names.verifyRole,
+      description: `Calls the functions of ${title}, to see whether they answer`,
+      trust: trustStatements(settings, trusted.verify),
+    });
+    verify.allow(...verifyStatements(reach));
+    return { plan, deploy, release, verify };
+  }
+
+  private reach(regions: readonly string[]): Reach {
+    const { name, account, domain, services } = this.environment;
+    const references = Object.values(services).flatMap(({ secrets }) => Object.values(secrets));
+    const named = (wanted: SecretReference["kind"]) =>
+      references.flatMap(({ kind, name: reference }) => (kind === wanted ? [reference] : []));
+    return {
+      project: this.settings.project,
+      environment: name,
+      account,
+      regions,
+      domain: domain?.name,
+      secrets: named("secretsmanager"),
+      parameters: named("ssm"),
+    };
+  }
+
+  /** By their whole names: a pipeline may make roles, and none may be another's. */
+  private trusted(): Trusted {
+    const { settings } = this;
+    const { name } = this.environment;
+    const builds = (...actions: readonly string[]) =>
+      Object.values(settings.pipelines)
+        .filter(({ deploy }) => deploy.flat().includes(name))
+        .flatMap((pipeline) => actions.map((action) => `${pipelineName(settings, pipeline.name)}-${action}`));
+    const delivery = (what: string) => `${pipelineName(settings, DELIVERY_STACK)}-${what}`;
+    return {
+      // Pipelines, the review of pull requests, the clean-up, which looks at what runs, and the look for drift.
+      plan: [...builds(planName(name)), delivery("plan"), delivery("cleanup-function"), delivery("drift")],
+      deploy: builds(applyName(name)),
+      // Verify brings back what does not pass.
+      release: builds(releaseName(name), verifyName(name)),
+      verify: builds(verifyName(name)),
+    };
+  }
+
+  /** The builds of what previews are made like, the one that ends them, and the trials, of which a build does all. */
+  private trustedOfPreviews(): Trusted {
+    const { settings } = this;
+    const { name } = this.environment;
+    const own = previewsOf(name);
+    const roleOf = (project: string) => physicalName("iamRole", project);
+    const builds = (...actions: readonly string[]) =>
+      this.templates().flatMap((template) =>
+        actions.map((action) =>
+          roleOf(physicalName("project", templatePipelineName(settings, template.name), action)),
+        ),
+      );
+    const trials = this.trials().map((pipeline) =>
+      roleOf(physicalName("project", pipelineName(settings, pipeline.name), "trial")),
+    );
+    return {
+      plan: [...builds(planName(own)), ...trials],
+      deploy: [...builds(applyName(own)), roleOf(deliveryNames(settings).teardownProject), ...trials],
+      release: [...builds(releaseName(own), verifyName(own)), ...trials],
+      verify: [...builds(verifyName(own)), ...trials],
+    };
+  }
+
+  /** What previews are made like, that is made like this environment. */
+  private templates() {
+    return previewTemplates(this.settings).filter(
+      ({ environment }) => environment.name === this.environment.name,
+    );
+  }
+
+  /** The pipelines that try this environment. */
+  private trials() {
+    return Object.values(this.settings.pipelines).filter(
+      ({ trial }) => trial?.environment === this.environment.name,
+    );
+  }
+
+  private regionsOfPreviews(): string[] {
+    const tried = this.trials().flatMap(({ trial }) => trial!.regions);
+    return [...new Set([...(this.templates().length ? [this.environment.region] : []), ...tried])];
   }
 }
 

@@ -10,12 +10,16 @@ import { ImageRepository } from "../modules/image-repository";
 import { Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
 import { notificationFilter } from "../modules/notifications";
+import { PreviewTeardown } from "../modules/preview-teardown";
+import { Previews } from "../modules/previews";
 import { PullRequestReview } from "../modules/pull-request-review";
 import { ReportPages } from "../modules/report-pages";
 import { RunReports, type RunReportsProps } from "../modules/run-reports";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
+import { Webhook } from "../modules/webhook";
 import { chatSecretName, DELIVERY_STACK, deliveryNames, tokenSecretName } from "../shared/names";
+import { previewsOf } from "../shared/previews";
 
 /** What all pipelines share: where artifacts, images and reports lie, the review of pull requests, and what tells people. */
 export class DeliveryStack extends SlipwayStack {
@@ -34,8 +38,10 @@ export class DeliveryStack extends SlipwayStack {
     const { artifacts, reports } = this.createBuckets();
     this.createRepositories();
     const token = this.createToken();
-    if (token) this.reviewPullRequests(token, artifacts);
     const topic = this.createTopic();
+    const review = this.reviewPullRequests(artifacts, token);
+    const queue = this.previewBranches({ artifacts, reports, topic, token });
+    this.hearFromGitHub(topic, review, queue);
     this.tellOfRuns({ artifacts, reports, topic, token });
     this.keepInOrder({ artifacts, reports, topic });
 
@@ -55,8 +61,11 @@ export class DeliveryStack extends SlipwayStack {
       .allowService("cloudwatch.amazonaws.com")
       .allowService("events.amazonaws.com");
     for (const { account: other, name } of Object.values(environments)) {
-      // Tasks' images are encrypted by it.
-      key.allowRoles(other, [roleArn(other, `${environmentPrefix(project, name)}-*`)]);
+      // Tasks' images are encrypted by it, also those of previews.
+      key.allowRoles(
+        other,
+        [name, previewsOf(name)].map((one) => roleArn(other, `${environmentPrefix(project, one)}-*`)),
+      );
     }
     return key;
   }
@@ -82,22 +91,39 @@ export class DeliveryStack extends SlipwayStack {
   private createRepositories(): void {
     const { key, settings } = this;
     const { project, environments } = settings;
+    const pulledBy = (names: (environment: string) => string) =>
+      Object.values(environments).map(({ account, name }) => ({
+        account,
+        rolePattern: roleArn(account, `${environmentPrefix(project, names(name))}-*`),
+      }));
     for (const service of Object.keys(settings.services)) {
-      new ImageRepository(this, `images-${service}`, {
-        project,
-        service,
-        key,
-        pulledBy: Object.values(environments).map(({ account, name }) => ({
-          account,
-          rolePattern: roleArn(account, `${environmentPrefix(project, name)}-*`),
-        })),
-      });
+      const common = { project, service, key };
+      // A trial, which is named like a preview, runs what the pipeline is about to deploy.
+      const pulled = [...pulledBy((name) => name), ...(this.hasTrials ? pulledBy(previewsOf) : [])];
+      new ImageRepository(this, `images-${service}`, { ...common, pulledBy: pulled });
+      if (settings.previews.length)
+        new ImageRepository(this, `preview-images-${service}`, {
+          ...common,
+          pulledBy: pulledBy(previewsOf),
+          previews: { keptDays: this.previewDays },
+        });
     }
   }
 
-  /** The secret of GitHub's token, where the source needs one. */
+  private get hasTrials(): boolean {
+    return Object.values(this.settings.pipelines).some(({ trial }) => trial);
+  }
+
+  /** For which what previews leave is kept: as long as one may live, and a week. */
+  private get previewDays(): number {
+    return 7 + Math.ceil(Math.max(...this.settings.previews.map(({ ttlHours }) => ttlHours)) / 24);
+  }
+
+  /** The secret of GitHub's token, where the source needs one, or previews, which ask what is open. */
   private createToken(): SecretsmanagerSecret | undefined {
-    if (this.settings.source.provider !== "github-token") return undefined;
+    const { source, previews } = this.settings;
+    const isAsked = source.provider === "connection" && previews.length > 0;
+    if (source.provider !== "github-token" && !isAsked) return undefined;
     return new SecretsmanagerSecret(this, "github-token", {
       name: tokenSecretName(this.settings),
       description: "GitHub token of the pipelines' sources; put here by npm run connect",
@@ -113,10 +139,53 @@ export class DeliveryStack extends SlipwayStack {
     });
   }
 
-  private reviewPullRequests(token: SecretsmanagerSecret, artifacts: Bucket): void {
+  private reviewPullRequests(artifacts: Bucket, token?: SecretsmanagerSecret): PullRequestReview | undefined {
     const { key, settings } = this;
-    const { repository } = settings.source;
-    new PullRequestReview(this, "review", { settings, repository, token, artifacts, key });
+    const { repository, provider } = settings.source;
+    if (!token || provider !== "github-token") return undefined;
+    return new PullRequestReview(this, "review", { settings, repository, token, artifacts, key });
+  }
+
+  /** What gives branches and pull requests their pipelines, and takes them back; and what ends trials that died. */
+  private previewBranches({
+    artifacts,
+    reports,
+    topic,
+    token,
+  }: Pick<RunReportsProps, "artifacts" | "reports" | "topic" | "token">): Previews["queue"] | undefined {
+    const { key, settings, bundles } = this;
+    const { previews: rules, project, account, region } = settings;
+    if (!rules.length && !this.hasTrials) return undefined;
+    const previews = new Bucket(this, "previews", {
+      name: deliveryNames(settings).previewBucket,
+      key,
+      expireAfterDays: rules.length ? this.previewDays : 7,
+      keepVersionsDays: 1,
+      forceDestroy: true,
+      logsTo: new Bucket(this, "previews-log", {
+        name: physicalName("bucket", project, "previews-log", account, region),
+        expireAfterDays: 365,
+        keepVersionsDays: 7,
+        forceDestroy: true,
+      }).allowAccessLogs(account),
+    });
+    new PreviewTeardown(this, "teardown", { settings, artifacts, previews, key });
+    return new Previews(this, "branches", { settings, bundles, records: reports, key, topic, token }).queue;
+  }
+
+  private hearFromGitHub(topic: Topic, review?: PullRequestReview, queue?: Previews["queue"]): void {
+    const { key, settings, bundles } = this;
+    const { source, previews } = settings;
+    if (source.provider === "codecommit" || (source.provider === "connection" && !previews.length)) return;
+    const { url } = new Webhook(this, "webhook", {
+      settings,
+      bundles,
+      key,
+      review,
+      queue: previews.length ? queue : undefined,
+      alarmTopicArn: topic.arn,
+    });
+    this.output("webhook_url", url, "Where GitHub tells what happens; npm run connect tells it so");
   }
 
   private createTopic(): Topic {

@@ -15,8 +15,13 @@ import { rulePriorities } from "../modules/rule-priorities";
 import { SafeFunction } from "../modules/safe-function";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Topic } from "../modules/topic";
-import type { DomainSettings, EnvironmentSettings, ServiceSettings } from "../settings";
-import { accessNames } from "../shared/names";
+import {
+  type DomainSettings,
+  type EnvironmentSettings,
+  imageRepositoryName,
+  type ServiceSettings,
+} from "../settings";
+import { accessNames, accessOwner } from "../shared/names";
 import {
   type FunctionRelease,
   RELEASES_OUTPUT,
@@ -24,13 +29,16 @@ import {
   type ServiceRelease,
 } from "../shared/releases";
 
-/** One environment: its network, services, functions and what watches them. One stack, and so one plan. */
+/**
+ * One environment: its network, services, functions and what watches them. One stack, and so one plan. A preview is one
+ * as well, whose end takes nothing but its state.
+ */
 export class EnvironmentStack extends SlipwayStack {
   constructor(scope: Construct, deployment: Deployment, environment: EnvironmentSettings) {
     const { settings } = deployment;
     const { project } = settings;
-    const { name, account, region, logRetentionDays } = environment;
-    const access = accessNames(project, name);
+    const { name, account, region, logRetentionDays, preview } = environment;
+    const access = accessNames(project, accessOwner(environment));
     super(scope, name, deployment, {
       account,
       region,
@@ -54,7 +62,8 @@ export class EnvironmentStack extends SlipwayStack {
       name: `${prefix}-alarms`,
       key,
       account,
-      emails: alarmedOf(settings, name),
+      // A preview's are for those who look at it.
+      emails: preview ? [] : alarmedOf(settings, name),
       publishers: ["cloudwatch.amazonaws.com"],
     });
 
@@ -80,7 +89,7 @@ export class EnvironmentStack extends SlipwayStack {
       if (!environment.domain)
         this.output(
           "warning_http",
-          `Services of ${name} are reached by HTTP, in clear text: set environments.${name}.domain`,
+          `Services of ${name} are reached by HTTP, in clear text: set environments.${preview?.of ?? name}.domain`,
           "What is not safe here",
         );
       const shellLogs = shells
@@ -91,7 +100,8 @@ export class EnvironmentStack extends SlipwayStack {
           })
         : undefined;
       const priorities = rulePriorities(environment.services);
-      const cluster = this.cluster(prefix, key, logRetentionDays, shellLogs);
+      const insights = preview ? undefined : this.insights(prefix, key, logRetentionDays);
+      const cluster = this.cluster(prefix, key, insights, shellLogs);
       for (const [serviceName, service] of services) {
         const {
           url,
@@ -99,8 +109,8 @@ export class EnvironmentStack extends SlipwayStack {
           charts: row,
         } = new FargateService(this, `service-${serviceName}`, {
           ...common,
-          project,
           name: serviceName,
+          repository: imageRepositoryName(settings, serviceName, environment),
           service,
           release: environment.serviceRelease,
           bakeMinutes: environment.bakeMinutes,
@@ -172,16 +182,22 @@ export class EnvironmentStack extends SlipwayStack {
     });
   }
 
-  private cluster(name: string, key: Key, retentionDays: number, shellLogs?: LogGroup): EcsCluster {
-    // Container Insights writes here; made before the service makes it, unencrypted and without an end.
-    const insights = new LogGroup(this, "insights", {
-      name: `/aws/ecs/containerinsights/${name}/performance`,
+  /**
+   * Where Container Insights writes; made before the service makes it, unencrypted and without an end. A preview has none: the
+   * service would make it once more at its end, and then it would stand in the way of a preview of the same branch.
+   */
+  private insights(cluster: string, key: Key, retentionDays: number): LogGroup {
+    return new LogGroup(this, "insights", {
+      name: `/aws/ecs/containerinsights/${cluster}/performance`,
       key,
       retentionDays,
     });
+  }
+
+  private cluster(name: string, key: Key, insights?: LogGroup, shellLogs?: LogGroup): EcsCluster {
     return new EcsCluster(this, "cluster", {
       name,
-      setting: [{ name: "containerInsights", value: "enabled" }],
+      setting: [{ name: "containerInsights", value: insights ? "enabled" : "disabled" }],
       ...(shellLogs && {
         configuration: {
           executeCommandConfiguration: {
@@ -194,7 +210,7 @@ export class EnvironmentStack extends SlipwayStack {
           },
         },
       }),
-      dependsOn: [insights.group],
+      dependsOn: insights && [insights.group],
     });
   }
 }

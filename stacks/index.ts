@@ -2,6 +2,7 @@ import type { TerraformStack } from "cdktf";
 import type { Construct } from "constructs";
 import minimatch from "minimatch";
 import type { Deployment } from "../modules/slipway-stack";
+import { type EnvironmentSettings, previewTemplates } from "../settings";
 import { AccessStack } from "./access";
 import { BootstrapStack } from "./bootstrap";
 import { DeliveryStack } from "./delivery";
@@ -21,6 +22,8 @@ export interface StacksProps extends Deployment {
    * @default - every stack keeps its place in the order
    */
   readonly requested?: readonly string[];
+  /** The one environment that is meant, as its own pipeline does. @default - everything but previews */
+  readonly preview?: EnvironmentSettings;
 }
 
 /** All stacks that the settings ask for, each after what it stands on. */
@@ -29,7 +32,11 @@ export function createStacks(scope: Construct, props: StacksProps): void {
     new BootstrapStack(scope, { ...props, localState: props.bootstrapState });
     return;
   }
-  const { settings, requested } = props;
+  const { settings, requested, preview } = props;
+  if (preview) {
+    new EnvironmentStack(scope, props, preview);
+    return;
+  }
   const order = (first: TerraformStack, second: TerraformStack) => {
     if (!requested || requested.some((pattern) => minimatch(first.node.id, pattern)))
       second.addDependency(first);
@@ -39,7 +46,15 @@ export function createStacks(scope: Construct, props: StacksProps): void {
     const access = new AccessStack(scope, props, environment);
     order(access, new EnvironmentStack(scope, props, environment));
   }
+  const templates = previewTemplates(settings);
   for (const pipeline of Object.values(settings.pipelines)) {
-    order(delivery, new PipelineStack(scope, props, pipeline));
+    const stack = new PipelineStack(scope, props, pipeline);
+    order(delivery, stack);
+    for (const template of templates.filter((one) => one.pipeline.name === pipeline.name)) {
+      const templateStack = new PipelineStack(scope, props, pipeline, template);
+      order(delivery, templateStack);
+      // It has that one's connection.
+      if (settings.source.provider === "connection") order(stack, templateStack);
+    }
   }
 }

@@ -10,7 +10,15 @@ import { type ApprovalStep, type BuildStep, Pipeline, type Stage, variableOf } f
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Source } from "../modules/source";
 import { StateBucket } from "../modules/state-bucket";
-import type { Approval, EnvironmentSettings, PipelineSettings } from "../settings";
+import { Trial } from "../modules/trial";
+import {
+  type Approval,
+  type EnvironmentSettings,
+  type PipelineSettings,
+  type PreviewTemplate,
+  previewEnvironment,
+  previewTemplates,
+} from "../settings";
 import {
   applyName,
   approvalName,
@@ -36,33 +44,56 @@ import {
   verifyName,
   verifyRoleArn,
 } from "../shared/names";
+import {
+  ADDRESSES_FILE,
+  PREVIEW,
+  PREVIEW_ADDRESSES,
+  PREVIEW_TAGS,
+  previewRepositoryName,
+  previewsOf,
+  templateOf,
+  templatePipelineName,
+  templateStackName,
+} from "../shared/previews";
 import { imageVariable } from "../shared/releases";
 
 /**
  * Source; Install; Build, which checks, tests and synthesizes once, side by side; Update, which brings this very pipeline
- * up to date, and starts it anew where it changed; then for each wave Plan, Approve where somebody is to be asked,
- * Deploy, which applies exactly the plans that were approved, Release, which moves traffic to the new versions, and Verify,
- * which brings back the old ones where the new do not pass. The environments of a wave go side by side.
+ * up to date, and starts it anew where it changed; Trial, where the settings want one; then for each wave Plan, Approve
+ * where somebody is to be asked, Deploy, which applies exactly the plans that were approved, Release, which moves traffic to
+ * the new versions, and Verify, which brings back the old ones where the new do not pass. The environments of a wave go side
+ * by side.
+ *
+ * A template of previews is the same without Update and for one environment, which only its variable names. It is never
+ * run itself: the pipelines of previews are made like it, and use its builds and roles.
  */
 export class PipelineStack extends SlipwayStack {
   private readonly name: string;
   private readonly key: IKey;
   private readonly artifacts: IBucket;
+  private readonly artifactsBelow: string;
   private readonly state: StateBucket;
 
-  constructor(scope: Construct, deployment: Deployment, pipeline: PipelineSettings) {
+  constructor(
+    scope: Construct,
+    deployment: Deployment,
+    private readonly pipeline: PipelineSettings,
+    private readonly template?: PreviewTemplate,
+  ) {
     const { settings } = deployment;
     const { account, region, project } = settings;
-    super(scope, pipelineStackName(pipeline.name), deployment, {
+    super(scope, template ? templateStackName(template.name) : pipelineStackName(pipeline.name), deployment, {
       account,
       region,
-      tags: { "slipway:pipeline": pipeline.name },
+      tags: template ? { [PREVIEW_TAGS.preview]: template.name } : { "slipway:pipeline": pipeline.name },
     });
     capRoles(this, deliveryBoundaryArn(settings));
     const delivery = deliveryNames(settings);
-    this.name = pipelineName(settings, pipeline.name);
+    const ordinary = pipelineName(settings, pipeline.name);
+    this.name = template ? templatePipelineName(settings, template.name) : ordinary;
     this.key = Key.fromAlias(this, "delivery-key", delivery.keyAlias);
-    this.artifacts = Bucket.fromName(delivery.artifactBucket, this.key);
+    this.artifacts = Bucket.fromName(template ? delivery.previewBucket : delivery.artifactBucket, this.key);
+    this.artifactsBelow = template ? artifactsOfAll(this.name) : artifactPrefix(this.name);
     this.state = new StateBucket(this, "state", settings);
 
     const source = new Source(this, "source", {
@@ -70,17 +101,18 @@ export class PipelineStack extends SlipwayStack {
       pipeline: this.name,
       account,
       region,
-      key: this.key,
-      logRetentionDays: LOG_RETENTION_DAYS,
       source: settings.source,
-      branch: pipeline.branch,
+      branch: template ? NO_BRANCH : pipeline.branch,
       paths: pipeline.paths,
+      like: template && ordinary,
     });
     const { name } = new Pipeline(this, "pipeline", {
       name: this.name,
       account,
       source,
-      variables: { [UPDATED_FOR.variable]: UPDATED_FOR.unset },
+      variables: template
+        ? { [PREVIEW.variable]: PREVIEW.unset }
+        : { [UPDATED_FOR.variable]: UPDATED_FOR.unset },
       stages: [
         { name: "Install", steps: [this.install()], retry: true },
         {
@@ -93,26 +125,47 @@ export class PipelineStack extends SlipwayStack {
             ...Object.keys(settings.services).map((service) => this.image(service)),
           ],
         },
-        { name: "Update", steps: [this.update(pipeline)] },
-        ...pipeline.deploy.flatMap((wave, index) =>
-          this.wave(
-            pipeline.deploy.length > 1 ? `-${index + 1}` : "",
-            wave.map((environment) => settings.environments[environment]!),
-          ),
-        ),
+        ...(template
+          ? this.wave("", [this.anyPreview(template)])
+          : [{ name: "Update", steps: [this.update()] }, ...this.trial(), ...this.waves()]),
       ],
       executionMode: pipeline.execution === "queued" ? "QUEUED" : "SUPERSEDED",
       buildsAtOnce: pipeline.buildsAtOnce,
       artifacts: this.artifacts,
+      artifactsBelow: this.artifactsBelow,
       key: this.key,
     });
-    if (source.connectionArn)
+    if (source.connectionArn && !template)
       this.output(
         "connection_arn",
         source.connectionArn,
         "The connection to the repository. Until somebody has finished its handshake, once, in the console (Developer Tools, Settings, Connections, Update pending connection), the source's action fails",
       );
     this.output("pipeline_name", name, "The pipeline");
+  }
+
+  /** What is tried before anything is deployed. */
+  private trial(): Stage[] {
+    const { settings, pipeline, artifacts, state, key } = this;
+    const { trial } = pipeline;
+    if (!trial) return [];
+    const common = { settings, pipeline, artifacts, state, key };
+    return [new Trial(this, "trial", { ...common, trial, input: "Install" }).stage];
+  }
+
+  private waves(): Stage[] {
+    const { deploy } = this.pipeline;
+    return deploy.flatMap((wave, index) =>
+      this.wave(
+        deploy.length > 1 ? `-${index + 1}` : "",
+        wave.map((environment) => this.settings.environments[environment]!),
+      ),
+    );
+  }
+
+  /** What stands for any of a template's previews. */
+  private anyPreview({ environment: { name } }: PreviewTemplate): EnvironmentSettings {
+    return { ...previewEnvironment(this.settings, name, ""), name: previewsOf(name) };
   }
 
   private install(): BuildStep {
@@ -162,10 +215,11 @@ export class PipelineStack extends SlipwayStack {
       output: `Image_${service.replaceAll("-", "_")}`,
       folder: IMAGE_ARTIFACT.folder,
       exports: IMAGE_VARIABLES,
-      variables: { COMMIT },
+      variables: { COMMIT, ...this.whichPreview() },
       containers: true,
     });
-    ImageRepository.fromName(repositoryName(settings, service), settings).grantPush(image.project.role);
+    const repository = (this.template ? previewRepositoryName : repositoryName)(settings, service);
+    ImageRepository.fromName(repository, settings).grantPush(image.project.role);
     return image;
   }
 
@@ -177,11 +231,28 @@ export class PipelineStack extends SlipwayStack {
       output: "Build",
       // The constructs have done their work, and are half of what each action after it would fetch.
       without: ["node_modules/@cdktf/provider-aws/**/*"],
+      variables: this.whichPreview(),
     });
   }
 
-  private update({ name }: PipelineSettings): BuildStep {
+  /** Which environment a template's builds work on, each run tells them: none is known before. */
+  private whichPreview(): Readonly<Record<string, string>> {
+    return this.template ? { [PREVIEW.variable]: PREVIEW_OF_RUN } : {};
+  }
+
+  /** An environment as commands name it. */
+  private wordFor({ name }: EnvironmentSettings): string {
+    return this.template ? `"$${PREVIEW.variable}"` : name;
+  }
+
+  /** The stacks of an environment, of which a template may have any. */
+  private stacksOf({ name }: EnvironmentSettings): string[] {
+    return [this.template ? `${name}-*` : name];
+  }
+
+  private update(): BuildStep {
     const { settings } = this;
+    const { name } = this.pipeline;
     const update = this.step(UPDATE_ACTION, {
       description: "Brings the pipeline up to date",
       commands: [`npm run --silent update -- ${name}`],
@@ -195,10 +266,17 @@ export class PipelineStack extends SlipwayStack {
     });
     const { role } = update.project;
     const stacks = stacksUpdatedBy(settings, name);
-    this.state.grantReadWrite(role, stacks);
+    const templates = previewTemplates(settings).filter(({ pipeline }) => pipeline.name === name);
+    // By one pattern for all templates: what a role may be told in all is limited.
+    const ofTemplates = templateStackName(templateOf({ pipeline: name, environment: "*" }));
+    this.state.grantReadWrite(role, [
+      ...stacks.filter((stack) => !templates.some((template) => stack === templateStackName(template.name))),
+      ...(templates.length ? [ofTemplates] : []),
+    ]);
     role.allow(
       ...updateStatements(settings, {
         pipeline: name,
+        templates: templates.map((template) => template.name),
         withDelivery: stacks.includes(DELIVERY_STACK),
         withConnection: settings.source.provider === "connection",
       }),
@@ -229,14 +307,18 @@ export class PipelineStack extends SlipwayStack {
     const { name } = environment;
     const plan = this.step(planName(name), {
       description: `Plans ${name}, and changes nothing`,
-      commands: [`npm run --silent plan -- ${name} plan`, `. plan/${PLAN_ARTIFACT.variables}`],
+      commands: [
+        `npm run --silent plan -- ${this.wordFor(environment)} plan`,
+        `. plan/${PLAN_ARTIFACT.variables}`,
+      ],
       input: "Build",
       output: planArtifact(name),
       folder: "plan",
       exports: PLAN_VARIABLES,
+      variables: this.whichPreview(),
     });
     const { role } = plan.project;
-    this.state.grantRead(role, [name]);
+    this.state.grantRead(role, this.stacksOf(environment));
     role.allow({ actions: ["sts:AssumeRole"], resources: [planRoleArn(this.settings, environment)] });
     return plan;
   }
@@ -249,7 +331,7 @@ export class PipelineStack extends SlipwayStack {
     const builds = `https://${region}.console.aws.amazon.com/codesuite/codebuild/${account}/projects`;
     return {
       name: approvalName(name),
-      message: `${this.name}: ${name}. ${told("PLAN_SUMMARY")} Costs: ${told("PLAN_COST")}. What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${told("PLAN_SHA256")}, and no other.`,
+      message: `${this.name}: ${this.template ? PREVIEW_OF_RUN : name}. ${told("PLAN_SUMMARY")} Costs: ${told("PLAN_COST")}. What it means in full is in the log of the action ${planName(name)}. Approved is the plan with SHA-256 ${told("PLAN_SHA256")}, and no other.`,
       link: `${builds}/${this.projectName(planName(name))}/build/${told("PLAN_BUILD")}/log?region=${region}`,
     };
   }
@@ -258,14 +340,16 @@ export class PipelineStack extends SlipwayStack {
     const { name } = environment;
     const apply = this.step(applyName(name), {
       description: `Applies the approved plan of ${name}`,
-      commands: [`npm run --silent apply -- ${name} "$CODEBUILD_SRC_DIR_${planArtifact(name)}"`],
+      commands: [
+        `npm run --silent apply -- ${this.wordFor(environment)} "$CODEBUILD_SRC_DIR_${planArtifact(name)}"`,
+      ],
       input: "Build",
       besides: [planArtifact(name)],
-      variables: { PLAN_SHA256: planVariable(environment, "PLAN_SHA256") },
+      variables: { PLAN_SHA256: planVariable(environment, "PLAN_SHA256"), ...this.whichPreview() },
       timeoutMinutes: 60,
     });
     const { role } = apply.project;
-    this.state.grantReadWrite(role, [name]);
+    this.state.grantReadWrite(role, this.stacksOf(environment));
     role.allow({ actions: ["sts:AssumeRole"], resources: [deployRoleArn(this.settings, environment)] });
     return apply;
   }
@@ -278,11 +362,15 @@ export class PipelineStack extends SlipwayStack {
     ]);
     const release = this.step(releaseName(name), {
       description: `Releases the new versions in ${name}`,
-      commands: [`npm run --silent release -- ${name} ${RELEASE_FOLDER}`],
+      commands: [
+        `npm run --silent release -- ${this.wordFor(environment)} ${RELEASE_FOLDER}`,
+        ...(this.template ? [`. ${RELEASE_FOLDER}/${ADDRESSES_FILE}`] : []),
+      ],
       input: "Build",
       output: releaseArtifact(name),
       folder: RELEASE_FOLDER,
-      variables: { ...Object.fromEntries(images), COMMIT },
+      exports: this.template && [PREVIEW_ADDRESSES],
+      variables: { ...Object.fromEntries(images), COMMIT, ...this.whichPreview() },
       timeoutMinutes: releaseMinutes(environment),
     });
     this.grantRelease(release, environment);
@@ -290,7 +378,7 @@ export class PipelineStack extends SlipwayStack {
   }
 
   private grantRelease({ project: { role } }: BuildStep, environment: EnvironmentSettings): void {
-    this.state.grantRead(role, [environment.name]);
+    this.state.grantRead(role, this.stacksOf(environment));
     role.allow({
       actions: ["sts:AssumeRole"],
       resources: [releaseRoleArn(this.settings, environment)],
@@ -299,17 +387,19 @@ export class PipelineStack extends SlipwayStack {
 
   private verify(environment: EnvironmentSettings): BuildStep {
     const { name } = environment;
+    const which = this.wordFor(environment);
     const released = `"$CODEBUILD_SRC_DIR_${releaseArtifact(name)}"`;
     const verify = this.step(verifyName(name), {
       description: `Tests what is deployed in ${name}`,
       commands: [
         // A retry after the way back would find the old version, and it well.
-        `npm run --silent release -- ${name} --stands ${released}`,
-        `npm run --silent verify -- ${name} || { npm run --silent release -- ${name} --back ${released}; exit 1; }`,
+        `npm run --silent release -- ${which} --stands ${released}`,
+        `npm run --silent verify -- ${which} || { npm run --silent release -- ${which} --back ${released}; exit 1; }`,
       ],
       input: "Build",
       besides: [releaseArtifact(name)],
       reports: [report("acceptance", "acceptance.xml")],
+      variables: this.whichPreview(),
       // Bringing back is a release as well.
       timeoutMinutes: 60,
     });
@@ -351,10 +441,25 @@ export class PipelineStack extends SlipwayStack {
       },
     });
     // Not another pipeline's: what that deploys is in them, and nothing else is looked at before it is.
-    this.artifacts.grantReadWrite(project.role, artifactPrefix(this.name));
+    this.artifacts.grantReadWrite(project.role, this.artifactsBelow);
     return { name, project, input, besides, output, variables };
   }
 }
+
+/**
+ * The source of a template: a name that no branch has, because CodePipeline starts a pipeline that is made, and what is
+ * started so goes no further.
+ */
+const NO_BRANCH = "slipway-preview-template";
+
+/** The preview that a run is for. */
+const PREVIEW_OF_RUN = variableOf({ name: "variables" }, PREVIEW.variable);
+
+/**
+ * How the paths of the artifacts begin of all pipelines that are made like a template: as {@link artifactPrefix}, but what
+ * follows a short name is theirs. Not the whole bucket: which previews there are is noted in it, and not for their code to say.
+ */
+const artifactsOfAll = (template: string) => artifactPrefix(template).replace(/\/$/, "");
 
 /** What is released; each kind of source tells it by this name. */
 const COMMIT = variableOf({ name: "Source" }, "CommitId");

@@ -21,19 +21,23 @@ export interface EnvironmentRole {
   readonly maxAttempts?: number;
 }
 
+/** The stack that makes an environment's roles; those of its previews, too. */
+export const accessStackOf = ({ name, preview }: EnvironmentSettings) => `access-${preview?.of ?? name}`;
+
 /** Takes on an environment's role with the build account's credentials. @throws UserError where it cannot be taken on */
 export async function takeOnRole({
   settings,
-  environment: { name, region },
+  environment,
   role,
   session,
   maxAttempts,
 }: EnvironmentRole): Promise<RoleCredentials> {
-  const { Credentials: given } = await new STSClient({ region, maxAttempts })
+  const access = accessStackOf(environment);
+  const { Credentials: given } = await new STSClient({ region: environment.region, maxAttempts })
     .send(new AssumeRoleCommand({ RoleArn: role, RoleSessionName: session }))
     .catch((error: Error) => {
       throw new UserError(
-        `The role ${role} cannot be taken on (${error.name}: ${error.message}). It takes credentials of the build account ${settings.account}, and is made by access-${name}: npx cdktf deploy access-${name}`,
+        `The role ${role} cannot be taken on (${error.name}: ${error.message}). It takes credentials of the build account ${settings.account}, and is made by ${access}: npx cdktf deploy ${access}`,
       );
     });
   return {

@@ -97,7 +97,7 @@ describe("a pull request", () => {
         CODEBUILD_BUILD_ID: `hello-delivery-review:${randomUUID()}`,
         CODEBUILD_BUILD_URL: "https://eu-west-1.console.aws.amazon.com/codebuild/home",
         CODEBUILD_SRC_DIR: tree,
-        CODEBUILD_WEBHOOK_TRIGGER: `pr/${NUMBER}`,
+        PULL_REQUEST: String(NUMBER),
         CODEBUILD_RESOLVED_SOURCE_VERSION: github.head,
       },
       onLine: () => {},

@@ -9,8 +9,15 @@ test("Terraform and the AWS provider find every stack valid", () => {
     encoding: "utf8",
   });
   expect(output.trim().split("\n").sort()).toEqual(
-    ["access-dev", "access-prod", "bootstrap", "delivery", "dev", "pipeline-main", "prod"].map(
-      (name) => `${name}: valid`,
-    ),
+    [
+      "access-dev",
+      "access-prod",
+      "bootstrap",
+      "delivery",
+      "dev",
+      "pipeline-main",
+      "pipeline-preview-main_dev",
+      "prod",
+    ].map((name) => `${name}: valid`),
   );
 });

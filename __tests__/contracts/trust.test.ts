@@ -1,3 +1,5 @@
+import { exampleSettings } from "../support/settings";
+import { synthesize } from "../support/synth";
 import { resourcesOf, type SynthesizedStack, statements, synthesizeFile } from "../support/synthesized";
 
 interface Trust {
@@ -92,6 +94,89 @@ describe.each([
     expect(trusts(environment, `hello-${environment}-deploy`, `${BUILD}/Administrator`)).toBe(true);
     expect(trusts(environment, `hello-${environment}-deploy`, "arn:aws:iam::111111111111:user/jane")).toBe(
       true,
+    );
+  });
+});
+
+describe("the roles of dev's previews", () => {
+  const KINDS = ["plan", "deploy", "release", "verify"];
+  const BUILDS: Readonly<Record<string, readonly string[]>> = {
+    plan: ["hello-preview-main_dev-plan-pv-dev"],
+    deploy: ["hello-preview-main_dev-apply-pv-dev", "hello-delivery-teardown"],
+    release: ["hello-preview-main_dev-release-pv-dev", "hello-preview-main_dev-verify-pv-dev"],
+    verify: ["hello-preview-main_dev-verify-pv-dev"],
+  };
+  const all = Object.values(BUILDS).flat();
+
+  test.each(KINDS)("let in the builds that %s previews, and no others of theirs", (kind) => {
+    for (const build of all)
+      expect([build, trusts("dev", `hello-pv-dev-${kind}`, `${BUILD}/${build}`)]).toEqual([
+        build,
+        BUILDS[kind]!.includes(build),
+      ]);
+  });
+
+  test.each(
+    KINDS,
+  )("fail when what deploys dev, or reviews its pull requests, can %s its previews", (kind) => {
+    for (const own of ownRoles())
+      expect([own, trusts("dev", `hello-pv-dev-${kind}`, `${BUILD}/${own}`)]).toEqual([
+        own,
+        BUILDS[kind]!.includes(own),
+      ]);
+  });
+
+  test("fail when builds of previews can take on a role of an environment", () => {
+    for (const environment of ["dev", "prod"])
+      for (const kind of KINDS)
+        for (const build of [...all, "hello-preview-main_dev", "hello-preview-main_dev-test"])
+          expect([
+            environment,
+            kind,
+            build,
+            trusts(environment, `hello-${environment}-${kind}`, `${BUILD}/${build}`),
+          ]).toEqual([environment, kind, build, false]);
+  });
+
+  test("are none of an environment that nothing is made like", () => {
+    const names = resourcesOf(stacks["access-prod"]!).map(({ properties }) => String(properties.name));
+    expect(names.filter((name) => name.includes("pv-"))).toEqual([]);
+  });
+});
+
+describe("the roles of previews of an environment that a pipeline tries", () => {
+  const roles: Record<string, { readonly trust: string; readonly grants: string }> = {};
+  beforeAll(async () => {
+    const settings = await exampleSettings();
+    const trial = { environment: "prod", regions: ["eu-central-1", "us-west-2"] };
+    const access = synthesize({
+      ...settings,
+      previews: [],
+      pipelines: { main: { ...settings.pipelines.main!, trial } },
+    })["access-prod"]!;
+    const all = resourcesOf(access);
+    for (const { id, properties } of all.filter(({ type }) => type === "aws_iam_role")) {
+      const policy = all.find(
+        ({ type, properties: of }) => type === "aws_iam_role_policy" && String(of.role).includes(id),
+      );
+      roles[String(properties.name)] = {
+        trust: String(properties.assume_role_policy),
+        grants: String(policy!.properties.policy),
+      };
+    }
+  });
+
+  test.each(["plan", "deploy", "release", "verify"])("let in the build that tries it, to %s", (kind) => {
+    expect(roles[`hello-pv-prod-${kind}`]!.trust).toContain(`"${BUILD}/hello-main-trial"`);
+    expect(roles[`hello-prod-${kind}`]!.trust).not.toContain("trial");
+  });
+
+  test("reach the regions in which it is tried", () => {
+    expect(roles["hello-pv-prod-release"]!.grants).toContain(
+      '"kms:ViaService":["lambda.eu-central-1.amazonaws.com","lambda.us-west-2.amazonaws.com"]',
+    );
+    expect(roles["hello-prod-release"]!.grants).toContain(
+      '"kms:ViaService":"lambda.eu-west-1.amazonaws.com"',
     );
   });
 });

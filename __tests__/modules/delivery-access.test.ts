@@ -9,27 +9,37 @@ const reach = { project: "hello", account: "111111111111", region: "eu-west-1" }
 const at = (service: string, rest: string) => `arn:aws:${service}:eu-west-1:111111111111:${rest}`;
 const statements = (given: readonly Statement[]) => readStatements(policyDocument(given));
 
-/** Whether what brings a pipeline up to date may do something. */
-function mayUpdate(action: string, resource: string, withDelivery = true): boolean {
+/** Whether what brings a pipeline up to date, with what previews are made like, may do something. */
+function mayUpdate(action: string, resource: string, withDelivery = true, told: Told = {}): boolean {
   const role = "arn:aws:iam::111111111111:role/hello-main-update";
   const values = new Map([
     ["aws:resourcetag/slipway:project", ["hello"]],
     ["lambda:functionarn", [at("lambda", "function:hello-delivery-report")]],
+    ...Object.entries(told).map(([key, value]) => [key.toLowerCase(), [value]] as const),
   ]);
   return !refusalOf(
     { action, resource, account: reach.account, context: { values } },
     { arn: role, name: role, account: reach.account },
     {
       identity: statements(
-        updateStatements(reach, { pipeline: "main", withDelivery, withConnection: false }),
+        updateStatements(reach, {
+          pipeline: "main",
+          withDelivery,
+          withConnection: false,
+          templates: ["main_dev", "main_staging"],
+        }),
       ),
       boundary: statements(deliveryBoundary(reach)),
     },
   );
 }
 
+/** What a request tells of itself, by condition key. */
+type Told = Readonly<Record<string, string>>;
+
 const TOPIC = at("sns", "hello-notifications");
 const CHAT = at("secretsmanager", "secret:hello/chat-webhook-AbCdEf");
+const WEBHOOK = at("secretsmanager", "secret:hello/github-webhook-AbCdEf");
 const QUEUE = at("sqs", "hello-delivery-report-events");
 const MAPPING = at("lambda", "event-source-mapping:0b1c2d3e");
 const API = "arn:aws:apigateway:eu-west-1::/apis/a1b2c3";
@@ -54,6 +64,21 @@ describe("the pipeline that brings delivery up to date", () => {
     ["the pages' address, below it", `${API}/stages/$default`, "apigateway:GET"],
     ["the key of links", KEY, "kms:GetKeyPolicy"],
     ["the key of links, which KMS does not rotate", KEY, "kms:GetKeyRotationStatus"],
+    ["the bucket of previews", "arn:aws:s3:::hello-previews-111111111111-eu-west-1", "s3:PutBucketPolicy"],
+    ["repositories of previews", at("ecr", "repository/hello/preview/web"), "ecr:PutLifecyclePolicy"],
+    ["the queue of previews", at("sqs", "hello-delivery-previews.fifo"), "sqs:SetQueueAttributes"],
+    [
+      "the function of previews",
+      at("lambda", "function:hello-delivery-previews"),
+      "lambda:UpdateFunctionCode",
+    ],
+    ["the webhook", at("lambda", "function:hello-delivery-webhook"), "lambda:UpdateFunctionCode"],
+    ["the webhook's secret", WEBHOOK, "secretsmanager:DescribeSecret"],
+    [
+      "the build that ends previews",
+      at("codebuild", "project/hello-delivery-teardown"),
+      "codebuild:UpdateProject",
+    ],
   ])("may keep %s", (_, resource, action) => {
     expect(mayUpdate(action, resource)).toBe(true);
   });
@@ -65,6 +90,12 @@ describe("the pipeline that brings delivery up to date", () => {
     ["open the pages to others", API, "apigateway:PATCH"],
     ["sign a link", KEY, "kms:GenerateMac"],
     ["take an event away", QUEUE, "sqs:ReceiveMessage"],
+    ["read what signs GitHub's news", WEBHOOK, "secretsmanager:GetSecretValue"],
+    [
+      "read what a preview was built from",
+      "arn:aws:s3:::hello-previews-111111111111-eu-west-1/hello-preview-main_d/Build/one",
+      "s3:GetObject",
+    ],
   ])("may not %s", (_, resource, action) => {
     expect(mayUpdate(action, resource)).toBe(false);
   });
@@ -80,18 +111,112 @@ test("another pipeline may change nothing of what all share", () => {
     expect({ action, may: mayUpdate(action, resource, false) }).toEqual({ action, may: false });
 });
 
+describe("a pipeline that previews are made like", () => {
+  const role = (name: string) => `arn:aws:iam::111111111111:role/${name}`;
+  const within = { "iam:PermissionsBoundary": "arn:aws:iam::111111111111:policy/hello-delivery-boundary" };
+  const passed = { "iam:PassedToService": "codepipeline.amazonaws.com" };
+  const kept: [action: string, resource: (of: string) => string, told?: Told][] = [
+    ["codebuild:UpdateProject", (of) => at("codebuild", `project/hello-preview-${of}-plan-pv-dev`)],
+    [
+      "codebuild:UpdateReportGroup",
+      (of) => at("codebuild", `report-group/hello-preview-${of}-verify-pv-dev-acceptance`),
+    ],
+    ["logs:PutRetentionPolicy", (of) => at("logs", `log-group:/slipway/hello-preview-${of}-install`)],
+    ["iam:PutRolePolicy", (of) => role(`hello-preview-${of}-apply-pv-dev`), within],
+    ["iam:PutRolePolicy", (of) => role(`hello-preview-${of}`), within],
+    ["iam:PassRole", (of) => role(`hello-preview-${of}`), passed],
+    ["codepipeline:UpdatePipeline", (of) => at("codepipeline", `hello-preview-${of}`)],
+  ];
+
+  test.each(kept)("keeps what they are made like, and not what others' are: %s", (action, of, told = {}) => {
+    expect(mayUpdate(action, of("main_dev"), false, told)).toBe(true);
+    expect(mayUpdate(action, of("main_staging"), false, told)).toBe(true);
+    expect(mayUpdate(action, of("develop_dev"), false, told)).toBe(false);
+  });
+
+  test.each([
+    "UpdatePipeline",
+    "StartPipelineExecution",
+    "DeletePipeline",
+  ])("leaves the pipelines of previews to what makes them: %s", (operation) => {
+    const preview = at("codepipeline", "hello-preview-main_dev_login-3f9a2c");
+    expect(mayUpdate(`codepipeline:${operation}`, preview)).toBe(false);
+  });
+});
+
+describe("the boundary of what the delivery runs", () => {
+  const allows = (action: string, resource: string, told: Told = {}) => {
+    const name = "arn:aws:iam::111111111111:role/hello-delivery-previews-function";
+    const values = new Map(Object.entries(told).map(([key, value]) => [key.toLowerCase(), [value]]));
+    return !refusalOf(
+      { action, resource, account: reach.account, context: { values } },
+      { arn: name, name, account: reach.account },
+      { identity: statements(deliveryBoundary(reach)) },
+    );
+  };
+  const PREVIEW = at("codepipeline", "hello-preview-main_dev_login-3f9a2c");
+  const STATE = "arn:aws:s3:::hello-state-111111111111-eu-west-1";
+
+  test.each([
+    ["codepipeline:CreatePipeline", PREVIEW],
+    ["codepipeline:DeletePipeline", PREVIEW],
+    ["codepipeline:ListActionExecutions", PREVIEW],
+    ["codepipeline:ListPipelines", "*"],
+    ["codepipeline:ListTagsForResource", PREVIEW],
+    ["codepipeline:StopPipelineExecution", PREVIEW],
+    ["codepipeline:TagResource", PREVIEW],
+    ["codepipeline:UpdatePipeline", PREVIEW],
+    ["codepipeline:GetPipeline", at("codepipeline", "hello-preview-main_dev")],
+    ["codebuild:StartBuild", at("codebuild", "project/hello-delivery-teardown")],
+    ["codebuild:ListBuildsForProject", at("codebuild", "project/hello-delivery-teardown")],
+    ["codecommit:ListBranches", at("codecommit", "hello")],
+    ["codecommit:PostCommentForPullRequest", at("codecommit", "hello")],
+    ["ecr:BatchDeleteImage", at("ecr", "repository/hello/preview/web")],
+    ["s3:ListBucket", STATE],
+    ["s3:DeleteObject", `${STATE}/pv-dev-login-3f9a2c.tfstate`],
+    ["s3:PutObject", "arn:aws:s3:::hello-previews-111111111111-eu-west-1/records/main_dev_login-3f9a2c.json"],
+    ["secretsmanager:GetSecretValue", WEBHOOK],
+    ["sqs:ReceiveMessage", at("sqs", "hello-delivery-previews.fifo")],
+    ["sts:AssumeRole", "arn:aws:iam::222222222222:role/hello-pv-dev-deploy"],
+  ])("lets previews be kept by %s on %s", (action, resource) => {
+    expect(allows(action, resource)).toBe(true);
+  });
+
+  test("lets what runs previews pass on their roles", () => {
+    const passed = { "iam:PassedToService": "codepipeline.amazonaws.com" };
+    expect(allows("iam:PassRole", "arn:aws:iam::111111111111:role/hello-preview-main_dev", passed)).toBe(
+      true,
+    );
+  });
+
+  test.each([
+    "hello-main",
+    "hello-a-b-c",
+    "hello-preview-main_dev",
+    "payroll",
+  ])("fails when anything could delete the pipeline %s", (pipeline) => {
+    expect(allows("codepipeline:DeletePipeline", at("codepipeline", pipeline))).toBe(false);
+  });
+});
+
 describe("with names as long as they may be, in a region with a long one", () => {
   const longest = { project: "p".repeat(20), account: "111111111111", region: "ap-southeast-1" };
 
   test("fails when what an update is allowed has more characters than IAM takes", async () => {
     const settings = await exampleSettings();
     const name = "m".repeat(16);
+    const environment = "e".repeat(16);
     const stack = synthesizePipeline(
       {
         ...settings,
         ...longest,
         source: { provider: "connection", repository: "acme/hello", host: "GitHub" },
+        environments: {
+          ...settings.environments,
+          [environment]: { ...settings.environments.dev!, name: environment },
+        },
         pipelines: { [name]: { ...settings.pipelines.main!, name } },
+        previews: settings.previews.map((rule) => ({ ...rule, pipeline: name, environment })),
       },
       name,
     );

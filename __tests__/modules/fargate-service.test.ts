@@ -37,9 +37,9 @@ function service(
   let made!: FargateService;
   const stack = synthesizeConstruct((scope) => {
     made = new FargateService(scope, "service-web", {
-      project: "hello",
       prefix: "hello-dev",
       name: "web",
+      repository: "hello/web",
       service: { ...SERVICE, ...changes },
       release,
       bakeMinutes,

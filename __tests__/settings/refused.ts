@@ -639,6 +639,12 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "also matches",
   ],
   [
+    "a preview's domain would be too long for a certificate",
+    { ...domain(`${"a".repeat(36)}.example.com`), previews: previews('"f/*"') },
+    DOMAIN,
+    "at most 64 characters",
+  ],
+  [
     "a branch's preview asks into what it is merged",
     { previews: previews('"f/*"', 'into = ["main"]') },
     'previews["f/*"].into',
@@ -707,7 +713,7 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
       environments: '{ dev = { account = "222222222222" }, pv-x = { account = "222222222222" } }',
     },
     "environments.pv-x",
-    "pv-…",
+    "pv…",
   ],
   [
     "a preview lives too long",

@@ -4,8 +4,9 @@ import { exampleSettings } from "../support/settings";
 import { synthesizeDelivery } from "../support/synth";
 import { all, statements } from "../support/synthesized";
 
+/** Of the example's settings, without its previews. */
 const delivery = async (changes: Partial<Settings> = {}) =>
-  synthesizeDelivery({ ...(await exampleSettings()), ...changes });
+  synthesizeDelivery({ ...(await exampleSettings()), previews: [], ...changes });
 
 interface Project {
   readonly name: string;
@@ -24,26 +25,20 @@ describe("the review of pull requests", () => {
     const stack = await delivery({
       pipelines: { main: pipeline!, old: { ...pipeline!, name: "old", branch: "release/1.0" } },
     });
-    const [webhook] = all(stack, "aws_codebuild_webhook") as { filter_group: { filter: object[] }[] }[];
-    expect(webhook!.filter_group).toEqual([
-      {
-        filter: [
-          {
-            type: "EVENT",
-            pattern: "PULL_REQUEST_CREATED, PULL_REQUEST_UPDATED, PULL_REQUEST_REOPENED",
-          },
-          { type: "BASE_REF", pattern: "^refs/heads/(main|release/1\\.0)$" },
-        ],
-      },
-    ]);
+    const told = all(stack, "aws_lambda_function").find(
+      ({ function_name: n }) => n === "hello-delivery-webhook",
+    );
+    const { variables } = (told as { environment: { variables: { WEBHOOK: string } } }).environment;
+    expect(JSON.parse(variables.WEBHOOK).review).toEqual({
+      project: "hello-delivery-review",
+      into: ["main", "release/1.0"],
+    });
   });
 
   test("is there as soon as the token is stored, and the first deploy works without it", async () => {
     const stack = await delivery();
     const { "hello-delivery-review": review } = projects(stack);
-    const [webhook] = all(stack, "aws_codebuild_webhook");
     expect(review!.count).toMatch(/^\$\{try\(length\(data\..*\[0\]\.versions\), 0\) > 0 \? 1 : 0\}$/);
-    expect(webhook!.count).toBe(review!.count);
     expect(JSON.stringify(stack.data)).toContain(`contains(data.aws_secretsmanager_secrets.`);
   });
 
@@ -181,7 +176,8 @@ describe("what people are told of runs", () => {
     );
     const without = await delivery(notifications({ pages: false }));
     expect(told(without)).not.toHaveProperty("pages");
-    expect([all(without, "aws_apigatewayv2_api"), all(without, "aws_kms_key")]).toMatchObject([[], [{}]]);
+    expect(all(without, "aws_apigatewayv2_api").map(({ name }) => name)).toEqual(["hello-delivery-webhook"]);
+    expect(all(without, "aws_kms_key")).toHaveLength(1);
   });
 
   test("fits into a function's variables, which take 4 KB, with thirty pipelines", async () => {
@@ -194,5 +190,64 @@ describe("what people are told of runs", () => {
     const fn = all(stack, "aws_lambda_function").find((one) => one.function_name === "hello-delivery-report");
     const { variables } = fn!.environment as { variables: Record<string, string> };
     expect(Object.entries(variables).flat().join("").length).toBeLessThan(4096);
+  });
+});
+
+describe("previews", () => {
+  const names = (stack: Awaited<ReturnType<typeof delivery>>) =>
+    ["aws_lambda_function", "aws_s3_bucket", "aws_ecr_repository", "aws_codebuild_project"]
+      .flatMap((type) => all(stack, type))
+      .map(({ function_name: fn, bucket, name }) => fn ?? bucket ?? name);
+  const OWN = [
+    "hello-delivery-previews",
+    "hello-previews-111111111111-eu-west-1",
+    "hello/preview/web",
+    "hello-delivery-teardown",
+  ];
+
+  test("have a function, a bucket, repositories and what ends them where the settings have previews", async () => {
+    const { previews } = await exampleSettings();
+    expect(names(await delivery({ previews }))).toEqual(expect.arrayContaining(OWN));
+    expect(names(await delivery()).filter((name) => OWN.includes(String(name)))).toEqual([]);
+  });
+
+  test("are heard of by the webhook", async () => {
+    const { previews } = await exampleSettings();
+    const rights = (stack: Awaited<ReturnType<typeof delivery>>) =>
+      JSON.stringify(all(stack, "aws_iam_role_policy"));
+    const hints = /aws_sqs_queue\.branches_hints/;
+    expect(rights(await delivery({ previews }))).toMatch(hints);
+    expect(rights(await delivery())).not.toMatch(hints);
+  });
+
+  test("ask for a token behind a connection, for what is open, and for nothing else", async () => {
+    const { previews } = await exampleSettings();
+    const source = { provider: "connection", repository: "acme/hello", host: "GitHub" } as const;
+    const stack = await delivery({ previews, source });
+    expect(all(stack, "aws_secretsmanager_secret").map(({ name }) => name)).toEqual([
+      "hello/github-token",
+      "hello/github-webhook",
+    ]);
+    expect(Object.keys(projects(stack))).not.toContain("hello-delivery-review");
+  });
+
+  test("leave a sweep to trials, which die as well", async () => {
+    const { main } = (await exampleSettings()).pipelines;
+    const trial = { environment: "dev", regions: ["eu-west-1"] };
+    const stack = await delivery({ pipelines: { main: { ...main!, trial } } });
+    expect(names(stack)).toEqual(
+      expect.arrayContaining(["hello-delivery-previews", "hello-delivery-teardown"]),
+    );
+    expect(names(stack)).not.toContain("hello/preview/web");
+  });
+
+  test("keep what they leave for as long as one may live, and a week", async () => {
+    const [rule] = (await exampleSettings()).previews;
+    const stack = await delivery({ previews: [{ ...rule!, ttlHours: 20 * 24 }] });
+    const policies = all(stack, "aws_ecr_lifecycle_policy").map(({ policy }) => JSON.parse(policy as string));
+    const days = policies.flatMap(({ rules }) =>
+      rules.map(({ selection }: { selection: { countNumber: number } }) => selection.countNumber),
+    );
+    expect(Math.max(...days)).toBe(27);
   });
 });

@@ -1,10 +1,11 @@
 import { Testing } from "cdktf";
-import type { EnvironmentSettings, Settings } from "../../settings";
+import { NAME_LIMITS } from "../../modules/naming";
+import { type EnvironmentSettings, previewEnvironment, type Settings } from "../../settings";
 import { AccessStack } from "../../stacks/access";
 import { EnvironmentStack } from "../../stacks/environment";
 import { exampleSettings } from "../support/settings";
 import { functionBundles } from "../support/synth";
-import { resourcesOf, type SynthesizedStack } from "../support/synthesized";
+import { all, resourcesOf, type SynthesizedStack } from "../support/synthesized";
 
 let settings: Settings;
 let functions: string;
@@ -106,4 +107,114 @@ test("what releases need to know is put out, and no secret is in it", () => {
   expect(container.secrets).toEqual([
     { name: "KEY", valueFrom: "arn:aws:ssm:eu-west-1:222222222222:parameter/shop/key" },
   ]);
+});
+
+describe("of a preview", () => {
+  const NAME = "pv-dev-login-3f9a2c";
+  /** With all that an environment may have. */
+  const preview = (of: Settings = settings) => {
+    const { dev } = of.environments;
+    const domain = { name: "dev.example.com", zone: "example.com" };
+    const shells = Object.entries(dev!.services).map(([name, service]) => [name, { ...service, exec: true }]);
+    const environments = { dev: { ...dev!, domain, services: Object.fromEntries(shells) } };
+    return environment(previewEnvironment({ ...of, environments }, "dev", "login-3f9a2c"));
+  };
+
+  test("is made by the role of that environment's previews, within their boundary, tagged and kept as its own", () => {
+    const stack = preview();
+    const roles = "arn:aws:iam::222222222222:role/hello-pv-dev";
+    expect((stack.variable as { provider_role_arn: object }).provider_role_arn).toMatchObject({
+      default: `${roles}-deploy`,
+    });
+    for (const role of all(stack, "aws_iam_role"))
+      expect(role.permissions_boundary).toBe("arn:aws:iam::222222222222:policy/hello-pv-dev-boundary");
+    expect((stack.provider as { aws: object[] }).aws).toMatchObject([
+      { default_tags: [{ tags: { "slipway:environment": NAME } }] },
+    ]);
+    expect(stack.terraform).toMatchObject({ backend: { s3: { key: `${NAME}.tfstate` } } });
+  });
+
+  test("names nothing as the environment that it is like, and reaches nothing of it", () => {
+    const text = JSON.stringify(resourcesOf(preview()));
+    expect(text).toContain(`hello-${NAME}`);
+    expect(text).not.toMatch(/hello-dev\b/);
+    expect(text).not.toMatch(/"dev\.example\.com"/);
+  });
+
+  test("pulls the images of previews, and no others", () => {
+    const repositories = JSON.stringify(preview()).match(/:repository\/[^"\\]*/g);
+    expect(new Set(repositories)).toEqual(new Set([":repository/hello/preview/web"]));
+  });
+
+  test("mails nobody, also where an environment's alarms would", () => {
+    expect(settings.notifications.emails).not.toEqual([]);
+    expect(all(environment({}), "aws_sns_topic_subscription")).not.toEqual([]);
+    expect(all(preview(), "aws_sns_topic_subscription")).toEqual([]);
+  });
+
+  test("goes by what its state alone says: no bucket, service or balancer stays", () => {
+    const stack = preview();
+    for (const bucket of all(stack, "aws_s3_bucket")) expect(bucket.force_destroy).toBe(true);
+    for (const service of all(stack, "aws_ecs_service")) expect(service.force_delete).toBe(true);
+    expect(all(stack, "aws_lb")).toMatchObject([{ enable_deletion_protection: false }]);
+    for (const type of ["aws_s3_bucket", "aws_ecs_service"]) expect(all(stack, type)).not.toEqual([]);
+    expect(JSON.stringify(stack.resource)).not.toMatch(/prevent_destroy|skip_destroy|"provisioner"/);
+  });
+
+  test("leaves Container Insights no log to make anew after its end", () => {
+    expect(all(preview(), "aws_ecs_cluster")).toMatchObject([
+      { setting: [{ name: "containerInsights", value: "disabled" }] },
+    ]);
+    expect(JSON.stringify(all(preview(), "aws_cloudwatch_log_group"))).not.toContain("containerinsights");
+    expect(all(environment({}), "aws_ecs_cluster")).toMatchObject([
+      { setting: [{ name: "containerInsights", value: "enabled" }] },
+    ]);
+  });
+
+  test("says what to set in the environment that it is like, where it answers in clear text", () => {
+    const plain = environment(previewEnvironment(settings, "dev", "login-3f9a2c"));
+    expect(outputs(plain).warning_http!.value).toContain("set environments.dev.domain");
+  });
+
+  test("has names that AWS takes, also where all that they are made of is as long as it may be", () => {
+    const [project, long] = ["p".repeat(20), "e".repeat(16)];
+    const { dev } = settings.environments;
+    const { web } = dev!.services;
+    const { hello } = dev!.functions;
+    const of = { ...dev!, name: long, services: { ["s".repeat(16)]: web! }, functions: { hello: hello! } };
+    const longest = { ...settings, project, environments: { [long]: of } };
+    const stack = JSON.parse(
+      Testing.synth(
+        new EnvironmentStack(
+          Testing.app(),
+          { settings: longest, functionBundles: functions, local: false },
+          previewEnvironment(longest, long, "abcdefghij-3f9a2c"),
+        ),
+      ),
+    ) as SynthesizedStack;
+    const most: Record<string, readonly [property: string, most: number]> = {
+      aws_alb: ["name", NAME_LIMITS.loadBalancer],
+      aws_lb: ["name", NAME_LIMITS.loadBalancer],
+      aws_lb_target_group: ["name", NAME_LIMITS.targetGroup],
+      aws_iam_role: ["name", NAME_LIMITS.iamRole],
+      aws_lambda_function: ["function_name", NAME_LIMITS.function],
+      aws_s3_bucket: ["bucket", NAME_LIMITS.bucket],
+      aws_sqs_queue: ["name", NAME_LIMITS.queue],
+      aws_codedeploy_app: ["name", NAME_LIMITS.codeDeploy],
+      aws_ecs_cluster: ["name", 255],
+      aws_sns_topic: ["name", 256],
+      aws_kms_alias: ["name", 256],
+      aws_cloudwatch_dashboard: ["dashboard_name", 255],
+      aws_cloudwatch_metric_alarm: ["alarm_name", 255],
+      aws_cloudwatch_log_group: ["name", 512],
+      aws_security_group: ["name", 255],
+    };
+    for (const [type, [property, length]] of Object.entries(most))
+      for (const one of all(stack, type))
+        expect([type, String(one[property]).length <= length && one[property]]).toEqual([
+          type,
+          one[property],
+        ]);
+    expect(all(stack, "aws_lb_target_group")).toHaveLength(2);
+  });
 });

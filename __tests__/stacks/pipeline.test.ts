@@ -5,11 +5,12 @@ import { Key } from "../../modules/key";
 import { Pipeline, type PipelineProps } from "../../modules/pipeline";
 import { Source } from "../../modules/source";
 import type { Approval, Execution, PipelineSettings, Settings } from "../../settings";
-import { PLAN_VARIABLES } from "../../shared/names";
+import { artifactPrefix, PLAN_VARIABLES } from "../../shared/names";
+import { previewPipelineName } from "../../shared/previews";
 import { only, synthesizeConstruct } from "../support/construct";
 import { exampleSettings, ROOT } from "../support/settings";
-import { synthesizePipeline } from "../support/synth";
-import { resourcesOf, type SynthesizedStack, statements } from "../support/synthesized";
+import { synthesizePipeline, synthesizeTemplate } from "../support/synth";
+import { all, resourcesOf, type SynthesizedStack, statements } from "../support/synthesized";
 
 interface Action {
   readonly name: string;
@@ -128,6 +129,22 @@ test("runs no more builds of a stage at once than are asked for; the others wait
   const one = await orders(1);
   expect(one).toMatchObject({ Plan: [1, 2], Approve: [1, 1], Deploy: [1, 2] });
   expect(one.Build).toEqual(one.Build!.map((_, index) => index + 1));
+});
+
+test("tries what it deploys in several regions before the first wave, and tells of all of them after that", async () => {
+  const trial = { environment: "dev", regions: ["eu-west-1", "us-east-1", "eu-central-1"] };
+  const stages = async (buildsAtOnce: number) => {
+    const stack = await pipelineStack([["dev"], ["prod"]], {}, { trial, buildsAtOnce });
+    const [, , , update, tried, plan] = stagesOf(stack);
+    expect([update!.name, tried!.name, plan!.name]).toEqual(["Update", "Trial", "Plan-1"]);
+    return tried!.actions.map(({ name, run_order }) => [name, run_order]);
+  };
+  const tries = trial.regions.map((region) => `trial-${region}`);
+  expect(await stages(50)).toEqual([...tries.map((name) => [name, 1]), ["trial-report", 2]]);
+  expect(await stages(2)).toEqual([
+    ...tries.map((name, index) => [name, index < 2 ? 1 : 2]),
+    ["trial-report", 3],
+  ]);
 });
 
 test("tries once more to fetch what it needs, because a network may fail, and nothing else", async () => {
@@ -379,26 +396,13 @@ describe("the source", () => {
     ]);
   });
 
-  test("on GitHub starts the pipeline by a webhook, or is polled", async () => {
-    const source = (polling: boolean) =>
-      stackWith({ provider: "github-token", repository: "acme/hello", polling });
-    const stack = await source(false);
-    expect(stagesOf(stack)[0]!.actions[0]!.configuration).toMatchObject({ PollForSourceChanges: "false" });
-    expect(only(stack, "aws_codebuild_webhook").filter_group).toEqual([
-      {
-        filter: [
-          { type: "EVENT", pattern: "PUSH" },
-          { type: "HEAD_REF", pattern: "^refs/heads/(main)$" },
-        ],
-      },
-    ]);
-    const [push] = resourcesOf(stack).filter(({ properties }) => properties.name === "hello-main-push");
-    const { phases } = JSON.parse((push!.properties.source as { buildspec: string }).buildspec);
-    expect(phases.build.commands).toEqual(["aws codepipeline start-pipeline-execution --name hello-main"]);
-
-    const polled = await source(true);
-    expect(stagesOf(polled)[0]!.actions[0]!.configuration).toMatchObject({ PollForSourceChanges: "true" });
-    expect(polled.resource.aws_codebuild_webhook).toBeUndefined();
+  test("on GitHub leaves it to the project's webhook to start the pipeline, or is polled", async () => {
+    const polled = async (polling: boolean) => {
+      const stack = await stackWith({ provider: "github-token", repository: "acme/hello", polling });
+      expect(stack.resource.aws_codebuild_webhook).toBeUndefined();
+      return stagesOf(stack)[0]!.actions[0]!.configuration.PollForSourceChanges;
+    };
+    expect([await polled(false), await polled(true)]).toEqual(["false", "true"]);
   });
 
   test.each<Settings["source"]>([
@@ -464,8 +468,6 @@ describe("fails at synth", () => {
         account: "111111111111",
         region: "eu-west-1",
         branch: "main",
-        key,
-        logRetentionDays: 365,
         source: { provider: "codecommit", repository: "hello" },
       });
       new Pipeline(scope, "pipeline", { name: "p", account: "111111111111", source, stages, artifacts, key });
@@ -543,5 +545,186 @@ describe("a release", () => {
         .properties.build_timeout;
     // All at once, and five minutes of the old tasks; then ten steps of a minute, or a canary of five and those five.
     expect([minutes("dev"), minutes("prod")]).toEqual([130, 140]);
+  });
+});
+
+describe("the template of previews", () => {
+  const template = async (changes: Partial<Settings> = {}) =>
+    synthesizeTemplate({ ...(await exampleSettings()), ...changes });
+  const actions = (stack: SynthesizedStack) => stagesOf(stack).flatMap((stage) => stage.actions);
+  const variablesOf = ({ configuration }: Action) =>
+    JSON.parse(configuration.EnvironmentVariables ?? "[]") as { name: string; value: string }[];
+  const commandsOf = (stack: SynthesizedStack, project: string) => {
+    const found = all(stack, "aws_codebuild_project").find(({ name }) => name === project)!;
+    return JSON.parse((found.source as { buildspec: string }).buildspec);
+  };
+  const policies = (stack: SynthesizedStack) =>
+    all(stack, "aws_iam_role_policy").flatMap((policy) => statements(policy));
+  const resources = (stack: SynthesizedStack) =>
+    policies(stack).flatMap(({ Resource }) => [Resource].flat() as string[]);
+
+  test("does for one environment what the pipeline does, and does not bring itself up to date", async () => {
+    expect(diagram(await template())).toEqual([
+      "Source: Source",
+      "Install: install",
+      "Build: lint, test, scan, synth, image-web",
+      "Plan: plan-pv-dev",
+      "Deploy: apply-pv-dev",
+      "Release: release-pv-dev",
+      "Verify: verify-pv-dev",
+    ]);
+  });
+
+  test("asks somebody where the environment that it is like does", async () => {
+    const { environments } = await exampleSettings();
+    const stack = await template({
+      environments: { ...environments, dev: { ...environments.dev!, approval: "always" } },
+    });
+    expect(diagram(stack)).toContain("Approve: approve-pv-dev");
+    const approve = actions(stack).find(({ name }) => name === "approve-pv-dev")!;
+    expect(approve.configuration.CustomData).toMatch(
+      /^hello-preview-main_dev: #\{variables\.SLIPWAY_PREVIEW\}\. /,
+    );
+  });
+
+  test("is told by a variable which preview it works on, and tells each build that must know", async () => {
+    const stack = await template();
+    expect(only(stack, "aws_codepipeline").variable).toEqual([
+      { name: "SLIPWAY_PREVIEW", default_value: "none" },
+    ]);
+    const told = actions(stack)
+      .filter((action) =>
+        variablesOf(action).some(
+          ({ name, value }) => name === "SLIPWAY_PREVIEW" && value === "#{variables.SLIPWAY_PREVIEW}",
+        ),
+      )
+      .map(({ name }) => name);
+    const knowing = ["plan", "apply", "release", "verify"].map((verb) => `${verb}-pv-dev`);
+    expect(told).toEqual(["synth", "image-web", ...knowing]);
+  });
+
+  test("names the preview to its commands as one quoted word, and no environment", async () => {
+    const stack = await template();
+    const [plan, apply, release, verify] = ["plan", "apply", "release", "verify"].map(
+      (verb) => commandsOf(stack, `hello-preview-main_dev-${verb}-pv-dev`).phases.build.commands as string[],
+    );
+    expect(plan![0]).toBe('npm run --silent plan -- "$SLIPWAY_PREVIEW" plan');
+    expect(apply).toEqual(['npm run --silent apply -- "$SLIPWAY_PREVIEW" "$CODEBUILD_SRC_DIR_Plan_pv_dev"']);
+    expect(release![0]).toBe('npm run --silent release -- "$SLIPWAY_PREVIEW" release');
+    expect(verify).toEqual([
+      'npm run --silent release -- "$SLIPWAY_PREVIEW" --stands "$CODEBUILD_SRC_DIR_Release_pv_dev"',
+      'npm run --silent verify -- "$SLIPWAY_PREVIEW" || { npm run --silent release -- "$SLIPWAY_PREVIEW" --back "$CODEBUILD_SRC_DIR_Release_pv_dev"; exit 1; }',
+    ]);
+  });
+
+  test("tells where a preview is reached", async () => {
+    const { env, phases } = commandsOf(await template(), "hello-preview-main_dev-release-pv-dev");
+    expect(env["exported-variables"]).toEqual(["PREVIEW_ADDRESSES"]);
+    expect(phases.build.commands.at(-1)).toBe(". release/addresses.sh");
+  });
+
+  test("leaves artifacts in the previews' bucket alone, and does not reach what is noted of previews there", async () => {
+    const stack = await template();
+    const bucket = "hello-previews-111111111111-eu-west-1";
+    expect(only(stack, "aws_codepipeline").artifact_store).toMatchObject([{ location: bucket }]);
+    const objects = resources(stack).filter(
+      (one) => /^arn:aws:s3:::[^/]*\/./.test(one) && !/-state-/.test(one),
+    );
+    expect(new Set(objects)).toEqual(
+      new Set([
+        // CodePipeline cuts each pipeline's name off there.
+        `arn:aws:s3:::${bucket}/hello-preview-main_d*`,
+        `arn:aws:s3:::${bucket}/cache/hello-preview-main_dev-install/*`,
+      ]),
+    );
+  });
+
+  test("reaches the artifacts of every pipeline that is made like it, however short the names", async () => {
+    const { pipelines, environments, previews } = await exampleSettings();
+    const stack = await template({
+      project: "ab",
+      pipelines: { m: { ...pipelines.main!, name: "m" } },
+      environments: { d: { ...environments.dev!, name: "d" } },
+      previews: previews.map((rule) => ({ ...rule, pipeline: "m", environment: "d" })),
+    });
+    const pattern = "arn:aws:s3:::ab-previews-111111111111-eu-west-1/ab-preview-m_d*";
+    expect(resources(stack)).toContain(pattern);
+    expect(artifactPrefix(previewPipelineName({ project: "ab" }, "m_d", "x-3f9a2c"))).toBe(
+      "ab-preview-m_d_x-3f9/",
+    );
+  });
+
+  test("reaches the state and the roles of that environment's previews, and of nothing else", async () => {
+    const reached = resources(await template());
+    const state = "arn:aws:s3:::hello-state-111111111111-eu-west-1/pv-dev-*.tfstate";
+    expect(new Set(reached.filter((one) => /-state-[^/]*\//.test(one)))).toEqual(
+      new Set([state, `${state}.tflock`]),
+    );
+    expect(new Set(reached.filter((one) => one.includes(":role/")))).toEqual(
+      new Set(
+        ["plan", "deploy", "release", "verify"].map(
+          (role) => `arn:aws:iam::222222222222:role/hello-pv-dev-${role}`,
+        ),
+      ),
+    );
+  });
+
+  test("pushes images of previews, and no others", async () => {
+    const repositories = resources(await template()).filter((one) => one.includes(":ecr:"));
+    expect(repositories).toEqual(["arn:aws:ecr:eu-west-1:111111111111:repository/hello/preview/web"]);
+  });
+
+  test.each<Settings["source"]>([
+    { provider: "github-token", repository: "acme/hello", polling: false },
+    { provider: "github-token", repository: "acme/hello", polling: true },
+    { provider: "connection", repository: "acme/hello", host: "GitHub" },
+    { provider: "codecommit", repository: "hello" },
+  ])("is started by no push, and finds no branch if it is started: %j", async (source) => {
+    const stack = await template({ source });
+    const { configuration } = stagesOf(stack)[0]!.actions[0]!;
+    expect(configuration.Branch ?? configuration.BranchName).toBe("slipway-preview-template");
+    expect(configuration.PollForSourceChanges ?? configuration.DetectChanges).toBe("false");
+    for (const type of ["aws_cloudwatch_event_rule", "aws_cloudwatch_event_target"])
+      expect(all(stack, type)).toEqual([]);
+  });
+
+  test("behind a connection has the pipeline's, which somebody made, and a trigger for what is made like it", async () => {
+    const stack = await template({
+      source: { provider: "connection", repository: "acme/hello", host: "GitHub" },
+    });
+    expect(all(stack, "aws_codestarconnections_connection")).toEqual([]);
+    const [[connection]] = Object.values(stack.data as Record<string, Record<string, object>>)
+      .filter((one) => Object.values(one).some((data) => "name" in data && data.name === "hello-main"))
+      .map((one) => Object.values(one)) as [[object]];
+    expect(connection).toMatchObject({ name: "hello-main" });
+    expect(only(stack, "aws_codepipeline").trigger).toMatchObject([
+      {
+        git_configuration: {
+          push: [{ branches: { includes: ["slipway-preview-template"] } }],
+        },
+      },
+    ]);
+    expect(stack.output).not.toHaveProperty("connection_arn");
+  });
+
+  test("keeps what CodePipeline is told of the pipeline that it is like", async () => {
+    const { pipelines } = await exampleSettings();
+    const main = { ...pipelines.main!, execution: "queued" as const, buildsAtOnce: 1 };
+    const stack = await template({ pipelines: { main } });
+    expect(only(stack, "aws_codepipeline")).toMatchObject({
+      name: "hello-preview-main_dev",
+      execution_mode: "QUEUED",
+    });
+    const build = stagesOf(stack).find(({ name }) => name === "Build")!;
+    expect(build.actions.map(({ run_order }) => run_order)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("tags what it has as previews', and names nothing as the pipeline does", async () => {
+    const stack = await template();
+    expect((stack.provider as { aws: object[] }).aws).toMatchObject([
+      { default_tags: [{ tags: { "slipway:project": "hello", "slipway:preview": "main_dev" } }] },
+    ]);
+    for (const type of ["aws_codebuild_project", "aws_iam_role", "aws_codebuild_report_group"])
+      for (const { name } of all(stack, type)) expect(name).toMatch(/^hello-preview-main_dev(-|$)/);
   });
 });

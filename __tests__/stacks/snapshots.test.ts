@@ -15,6 +15,7 @@ test("the example settings make these stacks", () => {
     "delivery",
     "dev",
     "pipeline-main",
+    "pipeline-preview-main_dev",
     "prod",
   ]);
 });
@@ -26,6 +27,7 @@ test.each([
   "delivery",
   "dev",
   "pipeline-main",
+  "pipeline-preview-main_dev",
   "prod",
 ])("%s is what it was", (name) => {
   expect(normalize(stacks[name]!)).toMatchSnapshot();

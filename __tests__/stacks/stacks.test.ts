@@ -1,15 +1,15 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "cdktf";
-import { readSettings } from "../../settings";
-import { createStacks } from "../../stacks";
+import { previewEnvironment, readSettings, type Settings } from "../../settings";
+import { createStacks, type StacksProps } from "../../stacks";
 import { exampleSettings, exampleText } from "../support/settings";
 import { functionBundles, synthesize } from "../support/synth";
 import { resourcesOf, type SynthesizedStack } from "../support/synthesized";
 
-async function dependencies(requested?: readonly string[]) {
-  const settings = await exampleSettings();
+/** The folder that stacks are synthesized into. */
+function synthesizeInto(settings: Settings, props: Pick<StacksProps, "requested" | "preview">): string {
   const outdir = mkdtempSync(join(tmpdir(), "slipway-synth-"));
   const app = new App({ outdir });
   createStacks(app, {
@@ -17,9 +17,14 @@ async function dependencies(requested?: readonly string[]) {
     functionBundles: functionBundles(settings),
     local: false,
     only: "all but bootstrap",
-    requested,
+    ...props,
   });
   app.synth();
+  return outdir;
+}
+
+async function dependencies(requested?: readonly string[], changes: Partial<Settings> = {}) {
+  const outdir = synthesizeInto({ ...(await exampleSettings()), ...changes }, { requested });
   const manifest = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8"));
   return Object.fromEntries(
     Object.entries<{ dependencies: string[] }>(manifest.stacks).map(([name, stack]) => [
@@ -35,13 +40,27 @@ describe("the order of the stacks", () => {
       dev: ["access-dev"],
       prod: ["access-prod"],
       "pipeline-main": ["delivery"],
+      "pipeline-preview-main_dev": ["delivery"],
     });
+  });
+
+  test("has the template after the pipeline whose connection it uses", async () => {
+    const source = { provider: "connection", repository: "acme/hello", host: "GitHub" } as const;
+    expect((await dependencies(undefined, { source }))["pipeline-preview-main_dev"]).toEqual(
+      expect.arrayContaining(["delivery", "pipeline-main"]),
+    );
   });
 
   test("holds among the stacks that a deploy asks for, and asks for no other", async () => {
     expect(await dependencies(["pipeline-*", "dev"])).toMatchObject({ dev: [], "pipeline-main": [] });
     expect(await dependencies(["*"])).toMatchObject({ dev: ["access-dev"], "pipeline-main": ["delivery"] });
   });
+});
+
+test("a preview is its environment's stack alone: all else is not its pipeline's to make", async () => {
+  const settings = await exampleSettings();
+  const outdir = synthesizeInto(settings, { preview: previewEnvironment(settings, "dev", "login-3f9a2c") });
+  expect(readdirSync(join(outdir, "stacks"))).toEqual(["pv-dev-login-3f9a2c"]);
 });
 
 /** The stacks of the example. */
@@ -67,9 +86,9 @@ describe("each stack", () => {
   test("works in its own account alone, and keeps its state in the bucket under its own name", () => {
     for (const [name, stack] of Object.entries(stacks)) {
       const [provider] = (stack.provider as { aws: { allowed_account_ids: string[] }[] }).aws;
-      const account = /dev$/.test(name)
+      const account = /^(access-)?dev$/.test(name)
         ? "222222222222"
-        : /prod$/.test(name)
+        : /^(access-)?prod$/.test(name)
           ? "333333333333"
           : "111111111111";
       expect([name, provider!.allowed_account_ids]).toEqual([name, [account]]);

@@ -2,8 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "cdktf";
-import type { Settings } from "../../settings";
-import { DELIVERY_STACK } from "../../shared/names";
+import { previewTemplates, type Settings } from "../../settings";
+import { DELIVERY_STACK, pipelineStackName } from "../../shared/names";
+import { templateStackName } from "../../shared/previews";
 import { createStacks, type StacksProps } from "../../stacks";
 import { DeliveryStack } from "../../stacks/delivery";
 import { PipelineStack } from "../../stacks/pipeline";
@@ -17,6 +18,8 @@ export function functionBundles(settings: Settings): string {
     "delivery-cleanup",
     "delivery-pages",
     "delivery-report",
+    "delivery-previews",
+    "delivery-webhook",
     "release-check",
   ])
     writeFileSync(join(folder, `${name}.zip`), "an archive");
@@ -49,7 +52,15 @@ export function synthesizeDelivery(settings: Settings): SynthesizedStack {
 export function synthesizePipeline(settings: Settings, name = "main"): SynthesizedStack {
   const deployment = { settings, functionBundles: "", local: false };
   const stacks = synthesizeApp((app) => new PipelineStack(app, deployment, settings.pipelines[name]!));
-  return stacks[`pipeline-${name}`]!;
+  return stacks[pipelineStackName(name)]!;
+}
+
+/** What pipelines of previews are made like: the first of the settings' templates. */
+export function synthesizeTemplate(settings: Settings): SynthesizedStack {
+  const deployment = { settings, functionBundles: "", local: false };
+  const [template] = previewTemplates(settings);
+  const stacks = synthesizeApp((app) => new PipelineStack(app, deployment, template!.pipeline, template));
+  return stacks[templateStackName(template!.name)]!;
 }
 
 function synthesizeApp(build: (app: App) => unknown): Record<string, SynthesizedStack> {

@@ -357,6 +357,6 @@ export const NOBODYS: Readonly<Record<string, string>> = {
   "hello-delivery-plan": "Reviews of pull requests do",
   "hello-delivery-report-function": "It tells of runs, which do not wait for it",
   "hello-delivery-review": "Reviews of pull requests do",
-  "hello-main-push": "A webhook starts it",
+  "hello-delivery-webhook-function": "GitHub calls it",
   "hello-prod-web-task": "It is granted nothing",
 };

@@ -28,6 +28,8 @@ interface StoredImage {
 class FakeAws extends FakeServer {
   account = "111111111111";
   images: StoredImage[] = [];
+  /** The one that there is. */
+  repository = "hello/web";
   /** What every operation of ECR is answered with, if not what it asks for. */
   error?: string;
   /** Happens after it was asked for the password. */
@@ -57,7 +59,7 @@ class FakeAws extends FakeServer {
         authorizationData: [{ authorizationToken: Buffer.from(`AWS:${PASSWORD}`).toString("base64") }],
       };
     }
-    if (input.repositoryName !== "hello/web" || input.registryId !== "111111111111")
+    if (input.repositoryName !== this.repository || input.registryId !== "111111111111")
       return { __type: "RepositoryNotFoundException", message: "no such repository" };
     const [asked] = (input.imageIds ?? []) as { imageTag: string }[];
     if (asked) {
@@ -209,6 +211,50 @@ test("takes the image that another build of the commit pushed meanwhile", async 
     stdout: expect.stringContaining(`Somebody else pushed the image of ${COMMIT} meanwhile`),
   });
   expect(described("web.json")).toMatchObject({ digest: digestOf("8") });
+});
+
+describe("for a preview", () => {
+  const SLUG = "login-3f9a2c";
+  const PREVIEW = `${REGISTRY}/hello/preview/web`;
+  const ofPreview = { SLIPWAY_PREVIEW: `pv-dev-${SLUG}` };
+  beforeEach(() => {
+    aws.repository = "hello/preview/web";
+  });
+
+  test("is pushed to the repository of previews, with the slug before the commit", async () => {
+    const { exitCode } = await image(["web"], ofPreview);
+    expect(exitCode).toBe(0);
+    const [{ args } = { args: [] }] = docker.ran("buildx", "build");
+    expect(args).toEqual(
+      expect.arrayContaining([
+        `--tag=${PREVIEW}:${SLUG}-${COMMIT}`,
+        `--label=org.opencontainers.image.revision=${COMMIT}`,
+      ]),
+    );
+    expect(described("web.json")).toMatchObject({ repository: PREVIEW, tag: `${SLUG}-${COMMIT}` });
+    const { stdout: uri } = await execa("sh", ["-c", '. image/variables.sh; printf %s "$IMAGE_URI"'], {
+      cwd,
+    });
+    expect(uri).toBe(`${PREVIEW}@${BUILT}`);
+  });
+
+  test("is not built again where that preview has it, and is where another has", async () => {
+    aws.images = [{ tag: `cart-3f9a2c-${COMMIT}`, digest: digestOf("7"), pushedAt: 100 }];
+    await image(["web"], ofPreview);
+    expect(docker.ran("buildx", "build")).toHaveLength(1);
+    await image(["web"], ofPreview);
+    expect(docker.ran("buildx", "build")).toHaveLength(1);
+  });
+
+  test.each([
+    ["none", /^SLIPWAY_PREVIEW is "none": .*not run itself/],
+    ["dev", /"dev" names no preview/],
+    ["pv-dev-login", /"pv-dev-login" names no preview/],
+  ])("fails when SLIPWAY_PREVIEW is %j, and pushes nothing", async (name, message) => {
+    const { exitCode, stderr } = await image(["web"], { SLIPWAY_PREVIEW: name });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(message) });
+    expect(docker.runs).toEqual([]);
+  });
 });
 
 describe("the registry's password", () => {

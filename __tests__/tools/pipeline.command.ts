@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { execa } from "execa";
+import { FakeTerraform } from "../support/fake-terraform";
 import { temporaryProject } from "../support/project";
 import { ROOT } from "../support/settings";
 
@@ -28,6 +29,10 @@ describe.each(["plan", "apply"])("npm run %s", (name) => {
     [["dev", "plan", "more"], /^Name an environment and/],
     [["test", "plan"], /no environment "test" in terraform\.tfvars: it has dev, prod\./],
     [["__proto__", "plan"], /no environment "__proto__"/],
+    [["none", "plan"], /^SLIPWAY_PREVIEW is "none": .* is not run itself\. Push to a branch/],
+    [["pv-dev-login", "plan"], /no environment "pv-dev-login"/],
+    [["pv-test-login-3f9a2c", "plan"], /no environment "pv-test-login-3f9a2c"/],
+    [["pv-dev-login-3f9a2c", "plan"], /stack pv-dev-login-3f9a2c is not in cdktf\.out\/stacks/],
     [["prod", "plan"], /stack prod is not in cdktf\.out\/stacks: synthesize it first/],
   ])("fails with words for people when it is given %j", async (args, message) => {
     const { exitCode, stdout, stderr } = await command(name, args);
@@ -52,4 +57,54 @@ test.each<[string, Record<string, string>, RegExp]>([
 test("npm run apply fails when there is no plan", async () => {
   const { stderr } = await command("apply", ["dev", "elsewhere"], { PLAN_SHA256: "0".repeat(64) });
   expect(stderr).toMatch(/There is no plan: .*elsewhere\/plan\.tfplan/);
+});
+
+test("npm run plan plans a preview with the role of the previews of its environment", async () => {
+  const cwd = project();
+  const name = "pv-dev-login-3f9a2c";
+  mkdirSync(join(cwd, "cdktf.out/stacks", name), { recursive: true });
+  const terraform = new FakeTerraform(join(cwd, "fake"));
+  const said = join(cwd, "said");
+  mkdirSync(join(cwd, "bin"));
+  writeFileSync(
+    join(cwd, "bin/terraform"),
+    `#!/bin/sh\necho "$@" >> '${said}'\nexec '${terraform.bin}/terraform' "$@"\n`,
+    { mode: 0o755 },
+  );
+  const { exitCode, stderr } = await execa(
+    process.execPath,
+    [join(ROOT, "tools/run.mjs"), "tools/pipeline/plan.ts", name, "out"],
+    {
+      cwd,
+      reject: false,
+      extendEnv: false,
+      env: { PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`, HOME: cwd },
+    },
+  );
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(terraform.asked).toEqual([`${name}: init`, `${name}: plan`]);
+  expect(readFileSync(said, "utf8")).toContain(
+    "-var=provider_role_arn=arn:aws:iam::222222222222:role/hello-pv-dev-plan\n",
+  );
+});
+
+test.each([
+  "dev",
+  "pv-test-login-3f9a2c",
+  "pv-dev-login; id",
+])("a synth fails with words for people when SLIPWAY_PREVIEW is %j", async (name) => {
+  const { exitCode, stdout, stderr } = await execa(
+    process.execPath,
+    [join(ROOT, "tools/run.mjs"), "main.ts"],
+    {
+      cwd: project(),
+      reject: false,
+      extendEnv: false,
+      env: { PATH: process.env.PATH, SLIPWAY_PREVIEW: name },
+    },
+  );
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+  expect(stderr).toMatch(/^SLIPWAY_PREVIEW has a problem:/);
+  expect(stderr).toContain(`${JSON.stringify(name)} names no preview.`);
+  expect(stderr).not.toMatch(/\n\s+at /);
 });

@@ -42,7 +42,7 @@ beforeEach(async () => {
     ),
   );
   terraform = new FakeTerraform(join(cwd, "terraform"));
-  for (const stack of ["delivery", "pipeline-main", "pipeline-develop"])
+  for (const stack of ["delivery", "pipeline-main", "pipeline-develop", "pipeline-preview-main_dev"])
     mkdirSync(join(cwd, "cdktf.out/stacks", stack), { recursive: true });
 });
 afterEach(() => codepipeline.stop());
@@ -111,7 +111,19 @@ test("brings what all pipelines share up to date in the first pipeline alone", a
     "delivery: plan",
     "pipeline-develop: plan",
     "pipeline-main: plan",
+    "pipeline-preview-main_dev: plan",
   ]);
+});
+
+test("applies what the pipeline's previews are made like, and does not start anew for it", async () => {
+  terraform.plans("pipeline-preview-main_dev", UPDATE);
+  const { exitCode, stdout } = await update(["main"]);
+  expect({ exitCode, stdout }).toEqual({
+    exitCode: 0,
+    stdout: expect.stringMatching(/The pipeline main is as it should be\.$/),
+  });
+  expect(terraform.asked).toContain("pipeline-preview-main_dev: apply");
+  expect(codepipeline.calls).toEqual([]);
 });
 
 test("brings it up to date before the pipeline, which is planned anew then", async () => {

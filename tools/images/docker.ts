@@ -86,6 +86,8 @@ export interface ImageBuild {
   /** The repository, as Docker names it. */
   readonly repository: string;
   readonly commit: string;
+  /** What the image is pushed as. */
+  readonly tag: string;
   /** A tag of the repository whose layers are used again where they fit. @default - none */
   readonly layersOf?: string;
 }
@@ -98,14 +100,14 @@ export interface ImageBuild {
 const PLATFORM = "linux/amd64";
 
 /**
- * Builds an image of a commit and pushes it, with the commit as its tag. What Docker says is printed.
+ * Builds an image of a commit and pushes it. What Docker says is printed.
  *
  * @param folder of {@link withLogin}
  * @returns digest of what was pushed
  * @throws UserError where it is not built, or not pushed
  */
 export async function buildAndPush(build: ImageBuild, folder: string): Promise<string> {
-  const { context, dockerfile, repository, commit, layersOf } = build;
+  const { context, dockerfile, repository, commit, tag, layersOf } = build;
   const metadata = join(folder, "metadata.json");
   const { exitCode = 1 } = await execa(
     "docker",
@@ -114,7 +116,7 @@ export async function buildAndPush(build: ImageBuild, folder: string): Promise<s
       "build",
       `--platform=${PLATFORM}`,
       `--file=${dockerfile}`,
-      `--tag=${repository}:${commit}`,
+      `--tag=${repository}:${tag}`,
       `--label=org.opencontainers.image.revision=${commit}`,
       // One image is one manifest: its digest is what the tag names, and what the tasks run.
       "--provenance=false",

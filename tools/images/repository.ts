@@ -5,8 +5,8 @@ import {
   type ImageDetail,
   paginateDescribeImages,
 } from "@aws-sdk/client-ecr";
-import type { Settings } from "../../settings";
-import { DELIVERY_STACK, repositoryName } from "../../shared/names";
+import { type EnvironmentSettings, imageRepositoryName, type Settings } from "../../settings";
+import { DELIVERY_STACK } from "../../shared/names";
 import { UserError } from "../project";
 
 export interface StoredImage {
@@ -25,9 +25,10 @@ export class Repository {
   private readonly client: ECRClient;
   private readonly place: { readonly registryId: string; readonly repositoryName: string };
 
-  constructor(settings: Settings, service: string) {
+  /** @param environment that the images are for: previews have repositories of their own @default - all others */
+  constructor(settings: Settings, service: string, environment: Pick<EnvironmentSettings, "preview"> = {}) {
     const { account, region } = settings;
-    const name = repositoryName(settings, service);
+    const name = imageRepositoryName(settings, service, environment);
     this.registry = `${account}.dkr.ecr.${region}.amazonaws.com`;
     this.uri = `${this.registry}/${name}`;
     this.client = new ECRClient({ region });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { EnvironmentSettings, Settings } from "../../settings";
+import { type EnvironmentSettings, environmentNamed, type Settings } from "../../settings";
+import { PREVIEW, PREVIEW_REGION } from "../../shared/previews";
 import { UserError } from "../project";
 import { projectSettings } from "../settings";
 import { Stack } from "../stack";
@@ -8,16 +9,21 @@ import { Stack } from "../stack";
 /** Where `cdktf synth` puts the stacks. */
 const STACKS = "cdktf.out/stacks";
 
+/** What to do where a template's builds are run for no preview. */
+export const ONLY_A_TEMPLATE = `${PREVIEW.variable} is "${PREVIEW.unset}": this is the pipeline that those of previews are made like, and it is not run itself. Push to a branch that the settings' previews mean: its preview's own pipeline is made, and started.`;
+
 /**
  * The environment that a command of the pipeline works on, and its synthesized stack's folder.
  *
+ * @param name of a preview, too
  * @throws UserError where there is no such environment, or nothing was synthesized
  */
 export async function readEnvironment(
   name: string,
 ): Promise<{ settings: Settings; environment: EnvironmentSettings; folder: string }> {
   const settings = await projectSettings();
-  const environment = Object.hasOwn(settings.environments, name) ? settings.environments[name] : undefined;
+  const environment = environmentNamed(settings, name, process.env[PREVIEW_REGION] || undefined);
+  if (!environment && name === PREVIEW.unset) throw new UserError(ONLY_A_TEMPLATE);
   if (!environment)
     throw new UserError(
       `There is no environment ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.environments).join(", ")}.`,

@@ -1,16 +1,19 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { CommonServiceSettings, Settings } from "../../settings";
+import { type CommonServiceSettings, previewOfProcess, type Settings } from "../../settings";
 import { IMAGE_ARTIFACT, IMAGE_VARIABLES } from "../../shared/names";
+import { PREVIEW, previewImageTag } from "../../shared/previews";
 import { checkCaller } from "../caller";
 import { buildAndPush, checkDocker, type ImageBuild, withLogin } from "../images/docker";
 import { Repository, type StoredImage } from "../images/repository";
 import { projectRoot, runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
+import { ONLY_A_TEMPLATE } from "./environment";
 
 /**
  * `npm run image -- SERVICE`: builds a service's image of the commit that COMMIT names, pushes it with that as its
  * tag, and leaves its digest in the folder `image`. What is there already is not built again: tags never change.
+ * Where SLIPWAY_PREVIEW names a preview, the image is that one's: in a repository of previews, its tag with the slug before.
  */
 runCommand(async () => {
   const [name, ...others] = process.argv.slice(2);
@@ -18,23 +21,26 @@ runCommand(async () => {
   const settings = await projectSettings();
   const { dockerfile } = serviceOf(settings, name);
   const commit = commitOf(process.env);
+  if (process.env[PREVIEW.variable] === PREVIEW.unset) throw new UserError(ONLY_A_TEMPLATE);
+  const { preview } = previewOfProcess(settings, process.env) ?? {};
+  const tag = preview ? previewImageTag(preview.slug, commit) : commit;
   const context = projectRoot();
   if (!existsSync(join(context, dockerfile)))
     throw new UserError(
       `There is no ${dockerfile} in ${context}, of which ${name} is to be built. Add it, or name another as services.${name}.dockerfile in terraform.tfvars.`,
     );
   await checkCaller(settings);
-  const repository = new Repository(settings, name);
-  const there = await repository.find(commit);
+  const repository = new Repository(settings, name, { preview });
+  const there = await repository.find(tag);
   if (there) console.log(`${name}: the image of ${commit} is there already; nothing is built.`);
-  const image = there ?? (await build(repository, { context, dockerfile, commit }));
+  const image = there ?? (await build(repository, { context, dockerfile, commit, tag }));
   const uri = `${repository.uri}@${image.digest}`;
   const { folder, variables } = IMAGE_ARTIFACT;
   mkdirSync(folder, { recursive: true });
   const description = {
     service: name,
     repository: repository.uri,
-    tag: commit,
+    tag,
     digest: image.digest,
     uri,
   };
@@ -65,30 +71,31 @@ function commitOf({ COMMIT: commit = "" }: NodeJS.ProcessEnv): string {
 
 async function build(
   repository: Repository,
-  { commit, ...source }: Pick<ImageBuild, "context" | "dockerfile" | "commit">,
+  source: Omit<ImageBuild, "repository" | "layersOf">,
 ): Promise<StoredImage> {
+  const { commit, dockerfile, tag } = source;
   await checkDocker();
   const layersOf = await repository.newestTag();
   console.log(
-    `Builds ${source.dockerfile} of ${commit}, ${layersOf ? `with the layers of ${layersOf}` : "with no layers of an image before it"}.`,
+    `Builds ${dockerfile} of ${commit}, ${layersOf ? `with the layers of ${layersOf}` : "with no layers of an image before it"}.`,
   );
   const login = { registry: repository.registry, password: await repository.password() };
   let digest: string;
   try {
     digest = await withLogin(login, (folder) =>
-      buildAndPush({ ...source, commit, repository: repository.uri, layersOf }, folder),
+      buildAndPush({ ...source, repository: repository.uri, layersOf }, folder),
     );
   } catch (error) {
     // Pipelines of one branch build the same commit: the second push is refused, the first image does for both.
-    const other = await repository.find(commit);
+    const other = await repository.find(tag);
     if (!other) throw error;
     console.log(`Somebody else pushed the image of ${commit} meanwhile: that one is used.`);
     return other;
   }
-  const pushed = await repository.find(commit);
+  const pushed = await repository.find(tag);
   if (pushed?.digest !== digest)
     throw new UserError(
-      `Docker says that it pushed ${digest}, and ${repository.uri}:${commit} is ${pushed?.digest ?? "not there"}. Neither is used: find out who else pushes there.`,
+      `Docker says that it pushed ${digest}, and ${repository.uri}:${tag} is ${pushed?.digest ?? "not there"}. Neither is used: find out who else pushes there.`,
     );
   return pushed;
 }

@@ -1,6 +1,8 @@
-import { resolve } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { releaseRoleArn } from "../../shared/names";
+import { ADDRESSES_FILE, PREVIEW_ADDRESSES } from "../../shared/previews";
 import { broughtBack } from "../../shared/run-report";
 import { runCommand, UserError } from "../project";
 import { releaseClients } from "../release/clients";
@@ -10,6 +12,7 @@ import { readBundle, readCommit, readImages, readReleases } from "../release/inp
 import { ReleaseRecord } from "../release/record";
 import { bringBack, checkStands, release } from "../release/release";
 import { ReleasableService } from "../release/service";
+import { accessStackOf } from "../role";
 import { readEnvironment, readOutputs } from "./environment";
 
 /** Between two questions about the same thing. */
@@ -17,7 +20,8 @@ const SECONDS = 5;
 
 /**
  * `npm run release -- ENVIRONMENT [FOLDER]`: releases the images that IMAGE_<SERVICE> name, and the functions as they are
- * synthesized, by CodeDeploy; leaves in the folder what it did, and on the versions the commit that COMMIT names.
+ * synthesized, by CodeDeploy; leaves in the folder what it did, of a preview where it is reached, and on the versions the
+ * commit that COMMIT names.
  * `npm run release -- ENVIRONMENT --back FOLDER`: brings back what was before that.
  * `npm run release -- ENVIRONMENT --stands FOLDER`: fails where what was before that runs again.
  */
@@ -25,15 +29,17 @@ runCommand(async () => {
   const { name, folder, mode } = argumentsOf(process.argv.slice(2));
   const isNew = mode === "release";
   const { settings, environment, folder: stack } = await readEnvironment(name);
-  const { cluster, services, functions } = readReleases(name, await readOutputs(name, stack));
+  const outputs = await readOutputs(name, stack);
+  const { cluster, services, functions } = readReleases(name, outputs);
   const earlier = isNew ? undefined : ReleaseRecord.read(folder, name);
   // All that a release is made of is there before anything changes; the way back needs none of it.
-  const images = isNew ? readImages(settings, Object.keys(services), process.env) : {};
+  const images = isNew ? readImages(settings, Object.keys(services), process.env, environment) : {};
   const bundles = Object.values(functions).map(({ function: one }) =>
     isNew ? readBundle(stack, one) : new Uint8Array(),
   );
   const context: Context = {
     environment: name,
+    access: accessStackOf(environment),
     region: environment.region,
     commit: isNew ? readCommit(process.env) : undefined,
     role: releaseRoleArn(settings, environment),
@@ -63,10 +69,21 @@ runCommand(async () => {
       );
       throw error;
     });
+    if (environment.preview) leaveAddresses(folder, outputs);
     console.log(`${name} is released.`);
   }
   return 0;
 });
+
+/** For a shell, so that the pipeline's action tells of them. */
+function leaveAddresses(folder: string, outputs: Readonly<Record<string, unknown>>): void {
+  const addresses = Object.entries(outputs)
+    .filter(([output]) => /^(service|function)_.+_url$/.test(output))
+    .map(([, value]) => String(value))
+    // One word each, and none that ends the shell's.
+    .filter((value) => /^https?:\/\/[^\s']+$/.test(value));
+  writeFileSync(join(folder, ADDRESSES_FILE), `export ${PREVIEW_ADDRESSES}='${addresses.join(" ")}'\n`);
+}
 
 /** @throws UserError where they are not what the command takes */
 function argumentsOf(args: string[]): { name: string; folder: string; mode: "release" | "back" | "stands" } {

@@ -4,7 +4,14 @@ import {
   StopPipelineExecutionCommand,
 } from "@aws-sdk/client-codepipeline";
 import type { Settings } from "../../settings";
-import { isPattern, pipelineName, stacksUpdatedBy, UPDATED_FOR } from "../../shared/names";
+import {
+  DELIVERY_STACK,
+  isPattern,
+  pipelineName,
+  pipelineStackName,
+  stacksUpdatedBy,
+  UPDATED_FOR,
+} from "../../shared/names";
 import { goesOnIn } from "../../shared/run-report";
 import { runCommand, UserError } from "../project";
 import { kindIsDestructive } from "../review/kind";
@@ -35,8 +42,9 @@ const PEOPLES: readonly (readonly [type: RegExp, kind: RegExp])[] = [
 const STARTS = { attempts: 6, secondsBetween: 10 } as const;
 
 /**
- * `npm run update -- PIPELINE`: brings a pipeline up to date with its synthesized stack, and what all pipelines share
- * with theirs. Where that changed anything, the pipeline starts anew, and the execution that this runs in ends.
+ * `npm run update -- PIPELINE`: brings a pipeline up to date with its synthesized stack, what all pipelines share with
+ * theirs, and what its previews are made like. Where the first two changed, the pipeline starts anew, and the execution that
+ * this runs in ends.
  */
 runCommand(async () => {
   const [name, ...others] = process.argv.slice(2);
@@ -49,11 +57,14 @@ runCommand(async () => {
   const execution = executionOf(process.env);
   const stacks: Planned[] = [];
   for (const stack of stacksUpdatedBy(settings, name)) stacks.push(await Planned.begin(stack));
+  const own = new Set([DELIVERY_STACK, pipelineStackName(name)]);
   let changed = false;
   for (const stack of stacks) {
     // It may read what was applied a moment ago.
     if (changed) stack.planAnew();
-    changed = (await bringUpToDate(stack, execution?.isRestart ?? false)) || changed;
+    const updated = await bringUpToDate(stack, execution?.isRestart ?? false);
+    // Those that are made like its previews' are no part of this run.
+    if (updated && own.has(stack.name)) changed = true;
   }
   if (!changed) {
     console.log(`The pipeline ${name} is as it should be.`);

@@ -6,6 +6,8 @@ import type { Clients } from "./clients";
 /** What all parts of a release share. */
 export interface Context {
   readonly environment: string;
+  /** The stack that makes the role. */
+  readonly access: string;
   readonly region: string;
   /** What is released was made of it: 40 hexadecimal digits; none where nobody told. */
   readonly commit?: string;
@@ -45,11 +47,11 @@ export async function until<T>(
 }
 
 /** What to say of an error: to people, or, where it is a fault of this program, to whoever mends that. */
-export function wordsOf(error: unknown, { environment, role }: Context): string {
+export function wordsOf(error: unknown, { access, role }: Context): string {
   if (!(error instanceof Error)) return inspect(error);
   if (error.name === "UserError") return error.message;
   if (/^AccessDenied|^UnauthorizedOperation/.test(error.name))
-    return `The role ${role} lacks a permission (${error.name}: ${error.message}). Deploy it as this version of the project makes it: npx cdktf deploy access-${environment}`;
+    return `The role ${role} lacks a permission (${error.name}: ${error.message}). Deploy it as this version of the project makes it: npx cdktf deploy ${access}`;
   // Only errors of the AWS SDK's calls, and of the network, have these.
   if ("$metadata" in error || "code" in error)
     return `AWS did not do what it was asked for (${error.name}: ${error.message}).`;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Settings } from "../../settings";
+import type { EnvironmentSettings, Settings } from "../../settings";
 import { imageVariable, type Releases } from "../../shared/releases";
 import { Repository } from "../images/repository";
 import { UserError } from "../project";
@@ -76,18 +76,20 @@ export function readCommit({ COMMIT: commit }: NodeJS.ProcessEnv): string | unde
  * The images that services are released with, by the services' names.
  *
  * @param variables where IMAGE_<SERVICE> name them
+ * @param environment that they are released in: those of previews are in repositories of their own
  * @throws UserError that tells all that are missing, or are not of the service's own repository by their digests
  */
 export function readImages(
   settings: Settings,
   services: readonly string[],
   variables: NodeJS.ProcessEnv,
+  environment: Pick<EnvironmentSettings, "preview"> = {},
 ): Readonly<Record<string, string>> {
   const problems: string[] = [];
   const images = services.map((service) => {
     const variable = imageVariable(service);
     const image = variables[variable] ?? "";
-    const { uri } = new Repository(settings, service);
+    const { uri } = new Repository(settings, service, environment);
     const [repository, digest, ...more] = image.split("@");
     if (repository !== uri || !/^sha256:[0-9a-f]{64}$/.test(digest ?? "") || more.length)
       problems.push(

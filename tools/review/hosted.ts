@@ -11,13 +11,15 @@ import { PlanBuild } from "./plan-build";
 import { FAIL_ON, reviewedRepository, reviewPullRequest } from "./pull-request";
 import { readToken } from "./token";
 
-/** What CodeBuild tells a build that a pull request started (user guide, "Environment variables"). */
+/** What the webhook and CodeBuild tell a build of a pull request (user guide, "Environment variables"). */
 const environment = z.object({
+  /** Its number. */
+  PULL_REQUEST: z.string().regex(/^[1-9]\d{0,9}$/),
   CODEBUILD_BUILD_ID: z.string().regex(/^[\w.-]+:[\w-]+$/),
   CODEBUILD_BUILD_URL: z.url().optional(),
   /** The pull request's tree. */
   CODEBUILD_SRC_DIR: z.string().min(1),
-  CODEBUILD_WEBHOOK_TRIGGER: z.string().regex(/^pr\/[1-9]\d{0,9}$/),
+  /** Its head's commit: the build's source version is pr/ and the number. */
   CODEBUILD_RESOLVED_SOURCE_VERSION: z.string().regex(/^[0-9a-f]{40}$/),
   GITHUB_API_URL: z.url().optional(),
 });
@@ -32,7 +34,7 @@ async function main(): Promise<number> {
   const settings = await projectSettings();
   const pullRequest: PullRequest = {
     repository: reviewedRepository(settings),
-    number: Number(build.CODEBUILD_WEBHOOK_TRIGGER.slice("pr/".length)),
+    number: Number(build.PULL_REQUEST),
     commit: build.CODEBUILD_RESOLVED_SOURCE_VERSION,
   };
   const comment = new ReviewComment({
@@ -40,7 +42,8 @@ async function main(): Promise<number> {
     project: settings.project,
     api: build.GITHUB_API_URL,
   });
-  const refusal = await refusalOf(comment, pullRequest);
+  const deployed = Object.values(settings.pipelines).map(({ branch }) => branch);
+  const refusal = await refusalOf(comment, pullRequest, deployed);
   if (refusal) {
     console.log(refusal);
     return 0;
@@ -70,13 +73,13 @@ async function planIn(plans: PlanBuild, build: z.output<typeof environment>) {
   }
 }
 
-/** @throws UserError where this is no build that a pull request started */
+/** @throws UserError where this is no build of a pull request */
 function readEnvironment() {
   const { success, data, error } = environment.safeParse(process.env);
   if (success) return data;
   const names = error.issues.map(({ path }) => path.join(".")).join(", ");
   throw new UserError(
-    `This runs on CodeBuild, for a pull request, which would set ${names}. On your machine: npm run review:pr`,
+    `This runs on CodeBuild, where the webhook starts it for a pull request: that would set ${names}. By hand, start a build of <project>-delivery-review with the source version pr/<number> and the variable PULL_REQUEST=<number>. On your machine: npm run review:pr`,
   );
 }
 

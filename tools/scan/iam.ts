@@ -18,6 +18,7 @@ export const EVERY_RESOURCE: Readonly<Record<string, string>> = {
 /** Actions that anybody may be allowed on every resource, because there is no narrower one. */
 export const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
   "cloudwatch:DescribeAlarms": "describes all",
+  "codepipeline:ListPipelines": "lists all",
   "codedeploy:BatchGetDeploymentTargets": "names deployments by ids that AWS gives",
   "codedeploy:ContinueDeployment": "names deployments by ids that AWS gives",
   "codedeploy:ListDeploymentTargets": "names deployments by ids that AWS gives",

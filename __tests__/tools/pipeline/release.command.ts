@@ -17,17 +17,26 @@ beforeEach(async () => {
   aws = new FakeAws();
   endpoint = await aws.start();
   cwd = temporaryProject();
-  const stack = join(cwd, "cdktf.out/stacks/dev");
-  mkdirSync(stack, { recursive: true });
   mkdirSync(join(cwd, "bin"));
+  synthesized("dev");
+  putsOut({ releases: RELEASES });
+});
+afterEach(() => aws.stop());
+
+const RELEASES = JSON.stringify({
+  cluster: "hello-dev",
+  services: { web: WEB },
+  functions: { hello: HELLO },
+});
+
+/** Has the new code in an environment's stack. */
+function synthesized(environment: string) {
+  const stack = join(cwd, "cdktf.out/stacks", environment);
+  mkdirSync(stack, { recursive: true });
   writeFileSync(join(stack, "hello.zip"), NEW_CODE);
   const functions = { hello: { function_name: HELLO.function, filename: "hello.zip" } };
   writeFileSync(join(stack, "cdk.tf.json"), JSON.stringify({ resource: { aws_lambda_function: functions } }));
-  putsOut({
-    releases: JSON.stringify({ cluster: "hello-dev", services: { web: WEB }, functions: { hello: HELLO } }),
-  });
-});
-afterEach(() => aws.stop());
+}
 
 /** What Terraform says that the stack put out. */
 function putsOut(values: Record<string, string>) {
@@ -99,6 +108,42 @@ test("releases all with the environment's role in its region, and brings all bac
   expect({ exitCode: gone.exitCode, stderr: gone.stderr }).toEqual({
     exitCode: 1,
     stderr: expect.stringMatching(/^web and hello of dev run what was there before this release/),
+  });
+});
+
+describe("of a preview", () => {
+  const NAME = "pv-dev-login-3f9a2c";
+  const addresses = async (outputs: Record<string, string>) => {
+    synthesized(NAME);
+    putsOut({ releases: RELEASES, ...outputs });
+    const { exitCode, stderr } = await run([NAME], { IMAGE_WEB: IMAGE.replace("/web", "/preview/web") });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    const script = '. release/addresses.sh; printf %s "$PREVIEW_ADDRESSES"';
+    return (await execa("sh", ["-c", script], { cwd })).stdout;
+  };
+
+  test("takes on the role of previews, and tells where services and functions are reached", async () => {
+    const told = await addresses({
+      service_web_url: "http://balancer.example.com/",
+      function_hello_url: "https://abc.lambda-url.eu-west-1.on.aws/",
+      function_hello_name: "hello-pv-dev-login-3f9a2c-hello",
+      warning_http: "http://",
+    });
+    expect(told).toBe("http://balancer.example.com/ https://abc.lambda-url.eu-west-1.on.aws/");
+    expect(aws.calls[0]).toMatchObject({
+      operation: "AssumeRole",
+      input: { RoleArn: "arn:aws:iam::222222222222:role/hello-pv-dev-release" },
+    });
+  });
+
+  test("tells nothing that is no address, or more to a shell than a word", async () => {
+    const told = await addresses({
+      service_web_url: "https://a.example/'; touch hacked; '",
+      service_api_url: "javascript:alert(1)",
+      service_shop_url: "https://b.example/$(touch hacked)",
+    });
+    expect(told).toBe("");
+    expect(existsSync(join(cwd, "hacked"))).toBe(false);
   });
 });
 

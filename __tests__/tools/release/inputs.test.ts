@@ -79,6 +79,16 @@ describe("images", () => {
     );
   });
 
+  test("of a preview are in the repository of previews, and those of environments are none of its", () => {
+    const ofPreviews = IMAGE.replace("hello/web", "hello/preview/web");
+    const preview = { of: "dev", slug: "login-3f9a2c" };
+    expect(readImages(settings, ["web"], { IMAGE_WEB: ofPreviews }, { preview })).toEqual({
+      web: ofPreviews,
+    });
+    expect(() => readImages(settings, ["web"], { IMAGE_WEB: IMAGE }, { preview })).toThrow(/^IMAGE_WEB is /);
+    expect(() => readImages(settings, ["web"], { IMAGE_WEB: ofPreviews })).toThrow(/^IMAGE_WEB is /);
+  });
+
   test("that are missing are all told at once", () => {
     expect(() => readImages(settings, ["web", "the-api"], {})).toThrow(
       /IMAGE_WEB is not set.*\nIMAGE_THE_API is not set/,

@@ -49,6 +49,7 @@ export function contextOf(endpoint: string, interrupted = new AbortController())
   const told: string[] = [];
   const context: Context = {
     environment: "dev",
+    access: "access-dev",
     commit: COMMIT,
     region: "eu-west-1",
     role: "arn:aws:iam::222222222222:role/hello-dev-release",

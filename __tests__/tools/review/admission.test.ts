@@ -20,7 +20,8 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-const refusal = () => refusalOf(comment, { repository: REPOSITORY, number: NUMBER, commit: COMMIT });
+const refusal = (into = ["main"]) =>
+  refusalOf(comment, { repository: REPOSITORY, number: NUMBER, commit: COMMIT }, into);
 
 test("runs the code of a pull request from the repository itself", async () => {
   expect(await refusal()).toBeUndefined();
@@ -57,4 +58,13 @@ test("runs nothing of a pull request that is closed, or at another commit by now
   github.head = "d".repeat(40);
   expect(await refusal()).toMatch(/at d{40} by now/);
   expect(github.statuses).toEqual([]);
+});
+
+test("runs nothing of a pull request into a branch that is not deployed, whoever has said so", async () => {
+  github.pull = FORK;
+  github.permissions = { [SOMEBODY]: "write" };
+  github.add(`/codebuild_run(${COMMIT})`, SOMEBODY);
+  expect(await refusal(["release/*", "production"])).toMatch(/no pipeline deploys/);
+  expect(github.statuses).toEqual([]);
+  expect(await refusal(["release/*", "main"])).toBeUndefined();
 });

@@ -1,0 +1,201 @@
+import { Construct } from "constructs";
+import { previewEnvironment, previewedEnvironments, previewTemplates, type Settings } from "../settings";
+import { artifactPrefix, deliveryNames, deployRoleArn, pipelineName } from "../shared/names";
+import { PREVIEW, previewRepositoryName, previewsOf, templatePipelineName } from "../shared/previews";
+import type { Bucket } from "./bucket";
+import { BuildProject } from "./build-project";
+import type { IKey } from "./key";
+import { StateBucket } from "./state-bucket";
+
+export interface PreviewTeardownProps {
+  readonly settings: Settings;
+  /** Where the ordinary pipelines keep their artifacts. */
+  readonly artifacts: Bucket;
+  /** Where previews' pipelines keep theirs. */
+  readonly previews: Bucket;
+  readonly key: IKey;
+}
+
+/**
+ * Destroys what a preview or a trial has, by a build that whoever starts it tells three names: SLIPWAY_PREVIEW, the
+ * environment; PIPELINE, the ordinary pipeline that it was made like; and PREVIEW_PIPELINE, its own, or "none". A build
+ * that has no source: it fetches a synthesized tree of the first one, or of the second.
+ */
+export class PreviewTeardown extends Construct {
+  readonly build: BuildProject;
+
+  constructor(
+    scope: Construct,
+    id: string,
+    private readonly props: PreviewTeardownProps,
+  ) {
+    super(scope, id);
+    const { settings, key } = props;
+    const { account, region, project } = settings;
+    this.build = new BuildProject(this, "build", {
+      name: deliveryNames(settings).teardownProject,
+      description: `Destroys previews of ${project} whose branches are gone`,
+      account,
+      region,
+      key,
+      source: { from: "nowhere" },
+      timeoutMinutes: 60,
+      logRetentionDays: 365,
+      buildspec: {
+        version: 0.2,
+        env: {
+          variables: {
+            PROJECT: project,
+            [PREVIEW.variable]: PREVIEW.unset,
+            PIPELINE: "none",
+            PREVIEW_PIPELINE: "none",
+          },
+        },
+        phases: { build: { commands: [`node - <<'END'\n${TEAR_DOWN}END`] } },
+      },
+    });
+    this.grantTrees();
+    this.grantEnds();
+  }
+
+  /** The trees that it works in: what ordinary pipelines, and previews' own, have synthesized. */
+  private grantTrees(): void {
+    const { settings, artifacts, previews } = this.props;
+    const { role } = this.build;
+    const ordinary = this.pipelines();
+    const templates = previewTemplates(settings).map(({ name }) => templatePipelineName(settings, name));
+    role.allow({
+      actions: ["codepipeline:ListActionExecutions"],
+      resources: [...ordinary, ...templates.map(clonesOf)].map(
+        (pipeline) => `arn:aws:codepipeline:${settings.region}:${settings.account}:${pipeline}`,
+      ),
+    });
+    for (const pipeline of ordinary) artifacts.grantRead(role, `${artifactPrefix(pipeline)}${BUILD}/`);
+    for (const prefix of new Set(templates.map((template) => artifactPrefix(clonesOf(template)))))
+      previews.grantRead(role, `${prefix}${BUILD}/`);
+  }
+
+  /** All that a preview may leave behind, and nothing that is no preview's. */
+  private grantEnds(): void {
+    const { settings } = this.props;
+    const { account, region } = settings;
+    const { role } = this.build;
+    const environments = [...previewedEnvironments(settings)];
+    new StateBucket(this, "state", settings).grantReadWrite(
+      role,
+      environments.map((environment) => `${previewsOf(environment)}-*`),
+    );
+    role.allow({
+      actions: ["sts:AssumeRole"],
+      resources: environments.map((name) => deployRoleArn(settings, previewEnvironment(settings, name, ANY))),
+    });
+    const services = Object.keys(settings.services);
+    if (services.length)
+      role.allow({
+        actions: ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
+        resources: services.map(
+          (service) =>
+            `arn:aws:ecr:${region}:${account}:repository/${previewRepositoryName(settings, service)}`,
+        ),
+      });
+  }
+
+  /** Those that previews or trials are made like, as CodePipeline calls them. */
+  private pipelines(): string[] {
+    const { settings } = this.props;
+    const trials = Object.values(settings.pipelines).filter(({ trial }) => trial);
+    const all = [...previewTemplates(settings).map(({ pipeline }) => pipeline), ...trials];
+    return [...new Set(all.map(({ name }) => pipelineName(settings, name)))];
+  }
+}
+
+/** Some preview: their roles are the same. */
+const ANY = "any";
+
+/** A pattern of the names of the pipelines that are made like a template; CodePipeline cuts off what lies behind the star. */
+const clonesOf = (template: string) => `${template}_*`;
+
+/** The artifact that a pipeline's synth leaves: all that destroying takes. */
+const BUILD = "Build";
+
+/**
+ * What the build runs, on the AWS CLI and Node alone: there are no packages before a tree is fetched. The names come from
+ * an event's handler, and are looked at before anything else: they become arguments and paths. The ordinary pipeline's
+ * tree comes first, because the branch's own may be broken.
+ */
+const TEAR_DOWN = String.raw`
+const { execFileSync, spawnSync } = require("node:child_process");
+const { existsSync, mkdirSync } = require("node:fs");
+const { dirname, join, resolve } = require("node:path");
+
+const { PROJECT, SLIPWAY_PREVIEW, PIPELINE, PREVIEW_PIPELINE } = process.env;
+const end = (message) => {
+  console.log(message);
+  process.exit(1);
+};
+const check = (variable, pattern) => {
+  const value = process.env[variable] || "";
+  if (value.length > 100 || !pattern.test(value))
+    end(variable + " is " + JSON.stringify(value) + ": it must match " + pattern + ". Nothing was destroyed.");
+};
+check("SLIPWAY_PREVIEW", /^pv-[a-z0-9]+(-[a-z0-9]+)+$/);
+check("PIPELINE", new RegExp("^" + PROJECT + "-[a-z0-9-]+$"));
+check("PREVIEW_PIPELINE", new RegExp("^(none|" + PROJECT + "-preview-[a-z0-9-]+_[a-z0-9-]+_[a-z0-9-]+)$"));
+
+const run = (command, ...args) => {
+  const options = { encoding: "utf8", maxBuffer: 1 << 29, stdio: ["ignore", "pipe", "pipe"] };
+  try {
+    return execFileSync(command, args, options);
+  } catch (error) {
+    throw new Error(String(error.stderr || error.message).trim());
+  }
+};
+
+// The first version of the CLI writes seconds, the second one dates.
+const at = ({ startTime }) => (typeof startTime === "number" ? startTime * 1000 : Date.parse(startTime));
+const newestSynth = (pipeline) => {
+  let token;
+  do {
+    const page = ["--max-items", "2000", ...(token ? ["--starting-token", token] : [])];
+    const found = JSON.parse(
+      run("aws", "codepipeline", "list-action-executions", "--pipeline-name", pipeline, ...page, "--output", "json"),
+    );
+    const [newest] = found.actionExecutionDetails
+      .filter(({ actionName, status }) => actionName === "synth" && status === "Succeeded")
+      .sort((a, b) => at(b) - at(a));
+    if (newest) return newest;
+    token = found.NextToken;
+  } while (token);
+  throw new Error("it has synthesized nothing yet");
+};
+
+const fetchTree = (pipeline) => {
+  const built = (newestSynth(pipeline).output?.outputArtifacts ?? []).find(({ name }) => name === "${BUILD}");
+  if (!built) throw new Error("its synth has left no ${BUILD}");
+  const { bucket, key } = built.s3location;
+  const tree = resolve("trees", pipeline);
+  mkdirSync(dirname(tree), { recursive: true });
+  run("aws", "s3", "cp", "--only-show-errors", "s3://" + bucket + "/" + key, tree + ".zip");
+  run("unzip", "-q", tree + ".zip", "-d", tree);
+  if (!existsSync(join(tree, "tools/previews"))) throw new Error("what it has synthesized is older than previews");
+  return tree;
+};
+
+const refusals = [];
+let tree;
+for (const pipeline of [PIPELINE, PREVIEW_PIPELINE]) {
+  if (tree || pipeline === "none") continue;
+  try {
+    tree = fetchTree(pipeline);
+  } catch (error) {
+    refusals.push(pipeline + ": " + error.message);
+  }
+}
+if (!tree)
+  end("There is no synthesized tree to tear " + SLIPWAY_PREVIEW + " down with. " + refusals.join("\n") +
+    "\nRun " + PIPELINE + " once, then start this build again with the same variables.");
+const args = ["run", "--silent", "preview:teardown", "--", SLIPWAY_PREVIEW];
+const { status, error } = spawnSync("npm", args, { cwd: tree, stdio: ["ignore", "inherit", "inherit"] });
+if (error) console.log("npm does not run: " + error.message);
+process.exitCode = status ?? 1;
+`;
