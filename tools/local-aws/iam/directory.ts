@@ -1,8 +1,13 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Statement } from "../../review/access/policy";
 import type { Fields } from "../aws-request";
 import { ask, type Caller } from "../functions/client";
 import { readStatements } from "./decision";
 import { fieldsOf, list, text, unescapeXml } from "./input";
+
+/** moto trips over roles that are made while it lists them. */
+const MOST_TRIES = 10;
+const TRY_MILLISECONDS = 50;
 
 export interface DirectoryProps {
   /** Of Local AWS. */
@@ -289,11 +294,14 @@ export class Directory {
 
   private async iam(account: string, operation: string, fields: Record<string, string>): Promise<Fields> {
     const at = { account, region: "us-east-1" };
-    const content = await this.form("iam", "2010-05-08", operation, { ...fields, ContentType: "JSON" }, at);
-    const answer = fieldsOf(content)?.[`${operation}Response`] as Fields | undefined;
-    const result = answer?.[`${operation}Result`];
-    if (!result) throw new Error(`Local AWS cannot read roles of ${account}: ${operation} fails`);
-    return result as Fields;
+    for (let tries = MOST_TRIES; tries > 0; tries--) {
+      const content = await this.form("iam", "2010-05-08", operation, { ...fields, ContentType: "JSON" }, at);
+      const answer = fieldsOf(content)?.[`${operation}Response`] as Fields | undefined;
+      const result = answer?.[`${operation}Result`];
+      if (result) return result as Fields;
+      await pause(TRY_MILLISECONDS);
+    }
+    throw new Error(`Local AWS cannot read roles of ${account}: ${operation} fails`);
   }
 
   private form(service: string, Version: string, Action: string, fields: Record<string, string>, at: At) {
