@@ -13,7 +13,6 @@ import {
   DELIVERY_STACK,
   deliveryNames,
   pipelineName,
-  pipelineStackName,
   stacksUpdatedBy,
   stateBucketName,
   stateKey,
@@ -120,8 +119,9 @@ export class Rehearsal {
         // `delivery` once more: what needs the token is made now.
         title: "delivery, the pipeline",
         task: async (_, task) => {
-          await this.deploy([DELIVERY_STACK, this.pipelineStack], task);
-          for (const name of this.byHand(DELIVERY_STACK, this.pipelineStack)) this.isDeployed(name);
+          const stacks = [...new Set([DELIVERY_STACK, ...this.updatedByItself])];
+          await this.deploy(stacks, task);
+          for (const name of this.byHand(...stacks)) this.isDeployed(name);
         },
       },
       handingIn,
@@ -246,10 +246,6 @@ export class Rehearsal {
 
   private get pipelineName(): string {
     return pipelineName(this.subject.settings, this.subject.pipeline.name);
-  }
-
-  private get pipelineStack(): string {
-    return pipelineStackName(this.subject.pipeline.name);
   }
 
   private get updatedByItself(): string[] {
