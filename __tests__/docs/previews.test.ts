@@ -1,40 +1,22 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { readSettings, type Settings } from "../../settings";
-import { previewSlug, ruleOf } from "../../shared/previews";
-import { ROOT } from "../support/settings";
+import { stateKey } from "../../shared/names";
+import {
+  previewEnvironmentName,
+  previewImageTag,
+  previewPipelineName,
+  previewRepositoryName,
+  previewSlug,
+  ruleOf,
+  templatePipelineName,
+  templateStackName,
+} from "../../shared/previews";
+import { examplesIn, readExample, textOf } from "./examples";
 
-/** What an example leaves out. */
-const REST: Readonly<Record<string, string>> = {
-  project: '"hello"',
-  region: '"eu-west-1"',
-  account: '"111111111111"',
-  git: '{ provider = "github-token", repository = "acme/hello" }',
-  functions: "{ hello = {} }",
-  environments: '{ dev = { account = "222222222222" }, prod = { account = "333333333333" } }',
-  pipelines: '{ main = { branch = "main", deploy = [["dev"], ["prod"]] } }',
-};
-
-const text = readFileSync(join(ROOT, "docs/previews.md"), "utf8");
-const examples = [...text.matchAll(/^```hcl\n(.*?)^```$/gms)].map(([, example = ""]) => example);
-
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "slipway-previews-guide-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-function read(example: string): Promise<Settings> {
-  const rest = Object.entries(REST).filter(([key]) => !new RegExp(`^${key}\\s*=`, "m").test(example));
-  const file = join(folder, "terraform.tfvars");
-  writeFileSync(file, [...rest.map(([key, value]) => `${key} = ${value}`), example].join("\n"));
-  return readSettings(file);
-}
+const text = textOf("docs/previews.md");
+const examples = examplesIn(text);
 
 /** Like what a branch's preview is made: pipeline, environment and hours. */
 async function previewOf(example: string | undefined, branch: string, ...pullRequestsInto: string[]) {
-  const { previews, pipelines } = await read(example!);
+  const { previews, pipelines } = await readExample(example!);
   const deployed = Object.values(pipelines).map((pipeline) => pipeline.branch);
   const rule = ruleOf(previews, deployed, { branch, pullRequestsInto });
   return rule && [rule.pipeline, rule.environment, rule.ttlHours];
@@ -42,7 +24,7 @@ async function previewOf(example: string | undefined, branch: string, ...pullReq
 
 test("the settings of all examples are accepted", async () => {
   expect(examples).toHaveLength(4);
-  for (const example of examples) await expect(read(example)).resolves.toBeDefined();
+  for (const example of examples) await expect(readExample(example)).resolves.toBeDefined();
 });
 
 const containing = (words: string) => examples.find((example) => example.includes(words));
@@ -72,5 +54,17 @@ test("with a trunk, pull requests have previews, but those of documents", async 
 
 test("the names that the guide tells of a branch are those that it has", () => {
   const slugs = new Set(text.match(/(?<=login-)[0-9a-f]{6}/g));
-  expect([...slugs]).toEqual([previewSlug("feature/login").slice(-6)]);
+  const slug = previewSlug("feature/login");
+  expect([...slugs]).toEqual([slug.slice(-6)]);
+  const environment = previewEnvironmentName("dev", slug);
+  const project = { project: "hello" };
+  for (const name of [
+    environment,
+    previewPipelineName(project, "main_dev", slug),
+    templatePipelineName(project, "main_dev"),
+    templateStackName("main_dev"),
+    stateKey(environment),
+    `${previewRepositoryName(project, "<service>")}:${previewImageTag(environment, "<commit>")}`,
+  ])
+    expect(text).toContain(`\`${name}\``);
 });
