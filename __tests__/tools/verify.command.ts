@@ -119,7 +119,11 @@ test.each<[string[], RegExp]>([
   [[], /^Name an environment: npm run verify -- dev/],
   [["dev", "more"], /^Name an environment/],
   [["test"], /no environment "test" in terraform\.tfvars/],
-  [["prod"], /stack prod is not in cdktf\.out\/stacks: synthesize it first/],
+  [["prod"], /stack prod is not in cdktf\.out\/stacks: synthesize it first, with npm run synth\./],
+  [
+    ["pv-dev-login-3f9a2c"],
+    /stack pv-dev-login-3f9a2c is not in .* with SLIPWAY_PREVIEW=pv-dev-login-3f9a2c npm run synth\./,
+  ],
 ])("fails with words for people when it is given %j", async (args, message) => {
   const result = await verify(args);
   expect(result).toEqual({ exitCode: 1, stdout: "", stderr: expect.stringMatching(message) });
@@ -127,7 +131,11 @@ test.each<[string[], RegExp]>([
 });
 
 test.each<[string, () => void, RegExp]>([
-  ["nothing is deployed", () => outputs({}), /dev has put out nothing: deploy it first/],
+  [
+    "nothing is deployed",
+    () => outputs({}),
+    /^dev has put out nothing\. Deploy it as it is synthesized now: npx cdktf deploy dev$/,
+  ],
   [
     "its outputs cannot be read",
     () => terraform('echo "Error: no credentials" >&2; exit 1'),
@@ -144,6 +152,14 @@ test.each<[string, () => void, RegExp]>([
   prepare();
   expect(await verify()).toEqual({ exitCode: 1, stdout: "", stderr: expect.stringMatching(message) });
   expect(existsSync(join(cwd, ".slipway/reports"))).toBe(false);
+});
+
+test("fails where a preview is not deployed, and says to push, because nobody deploys one by hand", async () => {
+  mkdirSync(join(cwd, "cdktf.out/stacks/pv-dev-login-3f9a2c"));
+  outputs({});
+  const { exitCode, stderr } = await verify(["pv-dev-login-3f9a2c"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toBe("pv-dev-login-3f9a2c has put out nothing. Its pipeline deploys it: push again.");
 });
 
 test("passes where all is well, with the environment's own role, and reports it", async () => {

@@ -28,14 +28,26 @@ export async function readEnvironment(
     throw new UserError(
       `There is no environment ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.environments).join(", ")}.`,
     );
-  return { settings, environment, folder: stackFolder(name) };
+  const synth = environment.preview ? `${PREVIEW.variable}=${name} npm run synth` : undefined;
+  return { settings, environment, folder: stackFolder(name, synth) };
 }
 
-/** Folder of a synthesized stack. @throws UserError where it was not synthesized */
-export function stackFolder(stack: string): string {
+/** What to do where an environment is not deployed, or was by another version. */
+export const howToDeploy = ({ name, preview }: Pick<EnvironmentSettings, "name" | "preview">): string =>
+  preview
+    ? "Its pipeline deploys it: push again."
+    : `Deploy it as it is synthesized now: npx cdktf deploy ${name}`;
+
+/**
+ * Folder of a synthesized stack.
+ *
+ * @param synth the command that synthesizes it
+ * @throws UserError where it was not synthesized
+ */
+export function stackFolder(stack: string, synth = "npm run synth"): string {
   const folder = join(process.cwd(), STACKS, stack);
   if (!existsSync(folder))
-    throw new UserError(`The stack ${stack} is not in ${STACKS}: synthesize it first, with npm run synth.`);
+    throw new UserError(`The stack ${stack} is not in ${STACKS}: synthesize it first, with ${synth}.`);
   return folder;
 }
 

@@ -13,7 +13,7 @@ import { ReleaseRecord } from "../release/record";
 import { bringBack, checkStands, release } from "../release/release";
 import { ReleasableService } from "../release/service";
 import { accessStackOf } from "../role";
-import { readEnvironment, readOutputs } from "./environment";
+import { howToDeploy, readEnvironment, readOutputs } from "./environment";
 
 /** Between two questions about the same thing. */
 const SECONDS = 5;
@@ -30,7 +30,7 @@ runCommand(async () => {
   const isNew = mode === "release";
   const { settings, environment, folder: stack } = await readEnvironment(name);
   const outputs = await readOutputs(name, stack);
-  const { cluster, services, functions } = readReleases(name, outputs);
+  const { cluster, services, functions } = readReleases(environment, outputs);
   const earlier = isNew ? undefined : ReleaseRecord.read(folder, name);
   // All that a release is made of is there before anything changes; the way back needs none of it.
   const images = isNew ? readImages(settings, Object.keys(services), process.env, environment) : {};
@@ -40,6 +40,7 @@ runCommand(async () => {
   const context: Context = {
     environment: name,
     access: accessStackOf(environment),
+    howToDeploy: howToDeploy(environment),
     region: environment.region,
     commit: isNew ? readCommit(process.env) : undefined,
     role: releaseRoleArn(settings, environment),

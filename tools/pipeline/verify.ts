@@ -5,7 +5,7 @@ import { verifyRoleArn } from "../../shared/names";
 import { run } from "../cdktf";
 import { projectRoot, runCommand, UserError } from "../project";
 import { takeOnRole } from "../role";
-import { readEnvironment, readOutputs } from "./environment";
+import { howToDeploy, readEnvironment, readOutputs } from "./environment";
 
 /**
  * `npm run verify -- ENVIRONMENT`: runs the acceptance tests (`__tests__/acceptance/environment/*.check.ts`) against
@@ -17,7 +17,7 @@ runCommand(async () => {
   const { settings, environment, folder } = await readEnvironment(name);
   const outputs = await readOutputs(name, folder);
   if (!Object.keys(outputs).length)
-    throw new UserError(`${name} has put out nothing: deploy it first, with npx cdktf deploy ${name}`);
+    throw new UserError(`${name} has put out nothing. ${howToDeploy(environment)}`);
   const file = resolve(".slipway/outputs", `${name}.json`);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify({ settings: environment, outputs }, undefined, 2)}\n`);

@@ -8,6 +8,8 @@ export interface Context {
   readonly environment: string;
   /** The stack that makes the role. */
   readonly access: string;
+  /** What people do where the environment is not deployed. */
+  readonly howToDeploy: string;
   readonly region: string;
   /** What is released was made of it: 40 hexadecimal digits; none where nobody told. */
   readonly commit?: string;

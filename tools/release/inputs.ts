@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { EnvironmentSettings, Settings } from "../../settings";
 import { imageVariable, type Releases } from "../../shared/releases";
 import { Repository } from "../images/repository";
+import { howToDeploy } from "../pipeline/environment";
 import { UserError } from "../project";
 
 const group = {
@@ -42,18 +43,21 @@ const releasesSchema = z.object({
  * @param outputs of the stack, by name
  * @throws UserError where it put out none, or one that this version of the project does not know
  */
-export function readReleases(environment: string, outputs: Readonly<Record<string, unknown>>): Releases {
-  const deploy = `Deploy it as it is synthesized now: npx cdktf deploy ${environment}`;
+export function readReleases(
+  environment: Pick<EnvironmentSettings, "name" | "preview">,
+  outputs: Readonly<Record<string, unknown>>,
+): Releases {
+  const { name } = environment;
   const { releases } = outputs;
   if (releases === undefined)
     throw new UserError(
-      `${environment} has put out nothing to release by (the output "releases"): it is not deployed, or was before it could be released. ${deploy}`,
+      `${name} has put out nothing to release by (the output "releases"): it is not deployed, or was before it could be released. ${howToDeploy(environment)}`,
     );
   try {
     return releasesSchema.parse(JSON.parse(String(releases)));
   } catch {
     throw new UserError(
-      `The output "releases" of ${environment} is not as this version of the project reads it: another one deployed it. ${deploy}`,
+      `The output "releases" of ${name} is not as this version of the project reads it: another one deployed it. ${howToDeploy(environment)}`,
     );
   }
 }

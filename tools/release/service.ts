@@ -44,7 +44,7 @@ export class ReleasableService implements Releasable {
     );
     if (found?.status !== "ACTIVE")
       throw new UserError(
-        `There is no service ${service} in the cluster ${this.cluster}. Deploy the environment first: npx cdktf deploy ${this.context.environment}`,
+        `There is no service ${service} in the cluster ${this.cluster}. ${this.context.howToDeploy}`,
       );
     const primary = found.taskSets?.find(({ status }) => status === "PRIMARY");
     return primary?.taskDefinition ?? found.taskDefinition!;

@@ -145,6 +145,25 @@ describe("of a preview", () => {
     expect(told).toBe("");
     expect(existsSync(join(cwd, "hacked"))).toBe(false);
   });
+
+  test("fails and says to push where it is not deployed, because nobody deploys one by hand", async () => {
+    synthesized(NAME);
+    putsOut({});
+    const { exitCode, stderr } = await run([NAME]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^pv-dev-login-3f9a2c has put out nothing.* Its pipeline deploys it: push again\.$/,
+    );
+  });
+
+  test("fails and says to push where its service is gone", async () => {
+    synthesized(NAME);
+    putsOut({ releases: RELEASES });
+    aws.service = "";
+    const { exitCode, stdout } = await run([NAME], { IMAGE_WEB: IMAGE.replace("/web", "/preview/web") });
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/no service web in the cluster hello-dev\. Its pipeline deploys it: push again\./);
+  });
 });
 
 test("fails with words for people where a release fails, and leaves its record in the folder named", async () => {

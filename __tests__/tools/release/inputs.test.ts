@@ -8,14 +8,15 @@ import { exampleSettings } from "../../support/settings";
 import { COMMIT, HELLO, IMAGE, WEB } from "./support";
 
 const RELEASES = { cluster: "hello-dev", services: { web: WEB }, functions: { hello: HELLO } };
+const DEV = { name: "dev" };
 
 describe("the stack's output", () => {
   test("is read as it was deployed", () => {
-    expect(readReleases("dev", { releases: JSON.stringify(RELEASES) })).toEqual(RELEASES);
+    expect(readReleases(DEV, { releases: JSON.stringify(RELEASES) })).toEqual(RELEASES);
   });
 
   test("that is not there fails, and says what to deploy", () => {
-    expect(() => readReleases("dev", { service_web_url: "http://a" })).toThrow(
+    expect(() => readReleases(DEV, { service_web_url: "http://a" })).toThrow(
       /dev has put out nothing to release by \(the output "releases"\).*npx cdktf deploy dev/,
     );
   });
@@ -28,8 +29,18 @@ describe("the stack's output", () => {
       JSON.stringify({ ...RELEASES, services: { web: { ...WEB, container: "another" } } }),
     ],
   ])("that is %s fails, and says what to deploy", (_, releases) => {
-    expect(() => readReleases("dev", { releases })).toThrow(
+    expect(() => readReleases(DEV, { releases })).toThrow(
       /not as this version of the project reads it.*npx cdktf deploy dev/,
+    );
+  });
+
+  test.each([
+    ["not there", {}],
+    ["another version's", { releases: "{" }],
+  ])("of a preview that is %s fails, and says to push, because nobody deploys one by hand", (_, outputs) => {
+    const preview = { name: "pv-dev-login-3f9a2c", preview: { of: "dev", slug: "login-3f9a2c" } };
+    expect(() => readReleases(preview, outputs)).toThrow(
+      /^(?!.*cdktf).*pv-dev-login-3f9a2c.* Its pipeline deploys it: push again\.$/,
     );
   });
 });

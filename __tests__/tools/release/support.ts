@@ -50,6 +50,7 @@ export function contextOf(endpoint: string, interrupted = new AbortController())
   const context: Context = {
     environment: "dev",
     access: "access-dev",
+    howToDeploy: "Deploy it as it is synthesized now: npx cdktf deploy dev",
     commit: COMMIT,
     region: "eu-west-1",
     role: "arn:aws:iam::222222222222:role/hello-dev-release",
