@@ -40,18 +40,23 @@ const project = (displayName, testMatch) => ({
   testMatch,
   transform: { "^.+\\.[tj]s$": swc },
   transformIgnorePatterns: [`/node_modules/(?!(${ES_MODULES.join("|")})/)`],
-  // Their package.json offers nothing to require.
   moduleNameMapper: {
+    // Half of what a synth takes in a test.
+    "(^|/)stack-trace$": "<rootDir>/__tests__/support/no-traces.ts",
+    // Their package.json offers nothing to require.
     "^unicorn-magic$": "<rootDir>/node_modules/unicorn-magic/node.js",
     "^@octokit/(auth-unauthenticated|webhooks-methods)$":
       "<rootDir>/node_modules/@octokit/$1/dist-node/index.js",
   },
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/__tests__/support/environment.js",
   setupFiles: ["<rootDir>/__tests__/support/setup.ts"],
   modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/.slipway"],
+  // Nor is it of interest what of the tests' own was run: some of it runs elsewhere, as its source.
+  coveragePathIgnorePatterns: ["/node_modules/", "<rootDir>/__tests__/"],
 });
 
-// "unit" needs nothing but Node. Nor does "command", which runs commands as their users do, each as a process of its own.
+// "unit" needs nothing but Node, and starts nothing: the quick loop. "command" needs no more, and is what starts
+// processes and servers: commands as their users run them, each as a process of its own, and Local AWS.
 // "real" runs Terraform, the AWS provider and Local AWS. "rehearsal" runs whole pipelines by hand, `npm run test:rehearsal`: six
 // minutes that `npm test` does not have yet. "acceptance" is run by `npm run verify` against a deployed
 // environment, with what of the caller's set-up leads there.
@@ -60,9 +65,10 @@ module.exports = {
   maxWorkers: "100%",
   // Commands that are run as their users run them share the machine with other tests.
   testTimeout: 30_000,
-  // For `npm run test:report`, whose files CodeBuild shows as reports.
+  // For `npm run test:report`, whose files CodeBuild shows as reports. Counted by what babel adds to the source: to have V8
+  // count takes a second for each file of tests.
   coverageDirectory: "<rootDir>/.slipway/reports",
-  coverageProvider: "v8",
+  coverageProvider: "babel",
   coverageReporters: ["text-summary", "clover"],
   projects: [
     project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { synthesizedStacks } from "../../tools/scan/synthesized";
 import { ROOT } from "./settings";
 
 /** What Terraform gets of one stack. */
@@ -15,6 +14,8 @@ export interface SynthesizedStack {
 export async function synthesizeFile(
   settings = join(ROOT, "terraform.tfvars.example"),
 ): Promise<Record<string, SynthesizedStack>> {
+  // Loaded here, not by all that only read what is synthesized.
+  const { synthesizedStacks } = await import("../../tools/scan/synthesized");
   const stacks = await synthesizedStacks(settings);
   return Object.fromEntries(stacks.map(({ name, text }) => [name, JSON.parse(text)]));
 }

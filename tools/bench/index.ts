@@ -154,7 +154,7 @@ runCommand(async () => {
     what: "npm run test:unit",
     value: seconds("npm", ["run", "test:unit"], root),
     unit: "s",
-    budget: 60,
+    budget: 30,
   });
   if (values.demo) {
     const value = seconds(process.execPath, [join(root, "tools/demo.mjs"), "--destroy"], root);

@@ -6,6 +6,7 @@ import { approvalMail, driftMail, type Mail, runMail } from "../../../lambdas/de
 import { runStatus } from "../../../lambdas/delivery-report/messages/status";
 import { duration, moment } from "../../../lambdas/delivery-report/messages/words";
 import type { ApprovalReport, DriftReport, RunReport } from "../../../shared/run-report";
+import { anyText } from "../../support/text";
 import { HOSTILE, hostileApproval, hostileDrift, hostileRun } from "./messages-hostile";
 import { approval, drift, runs, succeeded } from "./messages-runs";
 
@@ -114,7 +115,7 @@ const chatShape = ({ text }: { readonly text: string }) =>
 describe("whatever a commit, a branch, a test or a log holds", () => {
   const text = fc.oneof(
     fc.constantFrom(...HOSTILE),
-    fc.string({ unit: "binary", maxLength: 400 }),
+    anyText({ maxLength: 400 }),
     fc.array(fc.constantFrom(...HOSTILE), { maxLength: 4 }).map((parts) => parts.join("")),
   );
   const property = (check: (run: RunReport, approval: ApprovalReport, drift: DriftReport) => void) =>

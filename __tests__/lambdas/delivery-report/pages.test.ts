@@ -4,6 +4,7 @@ import { type DefaultTreeAdapterTypes, parse } from "parse5";
 import { overviewPage } from "../../../lambdas/delivery-report/pages/overview";
 import { runPage } from "../../../lambdas/delivery-report/pages/run";
 import type { Overview, RunReport, StageReport } from "../../../shared/run-report";
+import { anyText } from "../../support/text";
 import { HOSTILE, hostileRun } from "./messages-hostile";
 import { approval, at, runs, succeeded } from "./messages-runs";
 import { overview } from "./pages-overview";
@@ -70,7 +71,7 @@ const PAGES: Readonly<Record<string, string>> = {
 describe("whatever a commit, a branch, a test or a log holds", () => {
   const text = fc.oneof(
     fc.constantFrom(...HOSTILE),
-    fc.string({ unit: "binary", maxLength: 300 }),
+    anyText({ maxLength: 300 }),
     fc.array(fc.constantFrom(...HOSTILE), { maxLength: 4 }).map((parts) => parts.join("")),
   );
 

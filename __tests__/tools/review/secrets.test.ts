@@ -3,6 +3,7 @@ import { type Json, readPlan } from "../../../tools/review/plan";
 import { toJson } from "../../../tools/review/review";
 import { isHarmless, isSecretName, nameBelow, Redactor } from "../../../tools/review/secrets";
 import { cpuSeconds } from "../../support/effort";
+import { anyText } from "../../support/text";
 import { change, planText, reviewOf, shown, textOf } from "./support";
 
 const everyShape = (changes: unknown[], more: object = {}) => {
@@ -615,14 +616,14 @@ describe("what somebody made to be slow is read at once:", () => {
     expect(safe).toBe("x(sensitive)");
   });
 
-  test("two thousand secrets over twenty megabytes", () => {
+  test("twenty thousand secrets over two megabytes", () => {
     const secrets = Array.from(
       { length: 20_000 },
       (_, index) => `s3cr3t-${index * 7919}-${"w".repeat(index % 50)}`,
     );
     const redactor = redactorOf(secrets);
-    const text = "arn:aws:iam::111111111111:role/some-thing ".repeat(500_000);
-    expect(cpuSeconds(() => redactor.text(text))).toBeLessThan(10);
+    const text = "arn:aws:iam::111111111111:role/some-thing ".repeat(50_000);
+    expect(cpuSeconds(() => redactor.text(text))).toBeLessThan(2);
     expect(redactor.text(secrets.join(" "))).toBe(secrets.map(() => "(sensitive)").join(" "));
   });
 });
@@ -653,9 +654,7 @@ test("of many secrets, those are hidden that are there, and nothing else", () =>
 });
 
 test("whatever is marked, in whatever form, does not come out", () => {
-  const secret = fc
-    .string({ minLength: 6, maxLength: 30, unit: "grapheme" })
-    .filter((text) => /^\S.*\S$/s.test(text));
+  const secret = anyText({ minLength: 6, maxLength: 30 }).filter((text) => /^\S.*\S$/s.test(text));
   const around = fc.constantFrom<(text: string) => unknown>(
     (text) => text,
     (text) => `before ${text} after`,

@@ -84,6 +84,18 @@ test("a request becomes an event of the alias, and its result the answer", async
   });
 });
 
+test("a route of one method and path leads that to the function, and nothing else", async () => {
+  await deploy("[event.routeKey, event.requestContext.routeKey]");
+  change("routes", { routeKey: "POST /github/hello" });
+  const post = { method: "POST", body: "hello" };
+  expect(await get("/github/hello", post)).toEqual({
+    status: 200,
+    content: ["POST /github/hello", "POST /github/hello"],
+  });
+  const others = [get("/github/hello"), get("/github/hello/more", post), get("/", post)];
+  expect((await Promise.all(others)).map(({ status }) => status)).toEqual([404, 404, 404]);
+});
+
 test("where the route wants IAM, only signed requests get through, and the event says whose", async () => {
   await deploy("event.requestContext");
   change("routes", { authorizationType: "AWS_IAM" });
@@ -105,7 +117,7 @@ test("a function that fails is a 500, and one that has no room a 503", async () 
 
 test.each<[string, () => unknown]>([
   ["without a stage", () => delete kept[`/v2/apis/${ID}/stages/$default`]],
-  ["without the route", () => change("routes", { routeKey: "GET /" })],
+  ["without a route for it", () => change("routes", { routeKey: "POST /" })],
   ["of another account", () => (url = url.replace(BUILD, OTHER))],
 ])("an API %s is not found", async (_, prepare) => {
   await deploy("1");
