@@ -9,12 +9,14 @@ import type { LogGroup } from "./logs";
 export interface HttpApiProps {
   readonly name: string;
   readonly description: string;
-  /** The function, or its alias, that answers all requests. */
+  /** The function, or its alias, that answers. */
   readonly answeredBy: {
     readonly functionName: string;
     readonly qualifier?: string;
     readonly invokeArn: string;
   };
+  /** All that it answers, as `POST /path`. @default "$default": whatever is asked */
+  readonly route?: string;
   /** Who may ask: whom IAM allows, or everybody. */
   readonly authorization: "AWS_IAM" | "NONE";
   /** Requests a second, and at once. */
@@ -29,7 +31,7 @@ export interface HttpApiProps {
  * @returns its address, without a slash at its end
  */
 export function createHttpApi(scope: Construct, props: HttpApiProps): string {
-  const { name, description, answeredBy, authorization, limits, log } = props;
+  const { name, description, answeredBy, authorization, limits, log, route: routeKey = "$default" } = props;
   const { functionName, qualifier, invokeArn } = answeredBy;
   const api = new Apigatewayv2Api(scope, "api", { name, description, protocolType: "HTTP" });
   const integration = new Apigatewayv2Integration(scope, "api-integration", {
@@ -40,7 +42,7 @@ export function createHttpApi(scope: Construct, props: HttpApiProps): string {
   });
   const route = new Apigatewayv2Route(scope, "api-route", {
     apiId: api.id,
-    routeKey: "$default",
+    routeKey,
     target: `integrations/${integration.id}`,
     authorizationType: authorization,
   });

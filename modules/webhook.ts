@@ -79,8 +79,11 @@ export class Webhook extends Construct {
     if (review) role.allow({ actions: ["codebuild:StartBuild"], resources: [review.arn] });
     if (queue) role.allow({ actions: ["sqs:SendMessage"], resources: [queue.arn] });
 
+    const path = pathOf(settings);
     const address = createHttpApi(this, {
       name,
+      // Others' guesses at the address cost no call of the function.
+      route: `POST ${path}`,
       description: `Hears from GitHub, for ${project}`,
       answeredBy: fn,
       // GitHub signs; the function asks for it.
@@ -89,7 +92,7 @@ export class Webhook extends Construct {
       limits: { rate: 50, burst: 100 },
       // None of its own: the function logs who asked, and what came of it.
     });
-    this.url = `${address}${pathOf(settings)}`;
+    this.url = `${address}${path}`;
     this.watch(name, alarmTopicArn);
   }
 

@@ -34,8 +34,8 @@ interface Integration {
 }
 
 /**
- * Gives HTTP APIs of API Gateway addresses of Local AWS, and answers there by the function that the route `$default`
- * leads to. All else of them is moto's, which is asked each time, so that there is one truth.
+ * Gives HTTP APIs of API Gateway addresses of Local AWS, and answers there by the function that a route leads to: the one
+ * of just that method and path, or `$default`. All else of them is moto's, which is asked each time, so that there is one truth.
  */
 export function httpApis(props: Pick<FunctionsProps, "endpoint" | "keyOf">): Quirk {
   return {
@@ -79,7 +79,9 @@ async function serve(
     find("stages/$default"),
     find<{ readonly items: readonly Route[] }>("routes"),
   ]);
-  const route = routes?.items.find(({ routeKey }) => routeKey === "$default");
+  const route = [`${request.method} ${path}`, "$default"]
+    .map((key) => routes?.items.find(({ routeKey }) => routeKey === key))
+    .find((found) => found);
   if (!stage || !route) return answer(404, "Not Found");
 
   const { authorizationType = "NONE" } = route;
@@ -97,12 +99,13 @@ async function serve(
 
   const event = eventOf(request, path, randomUUID(), { id, region, iam });
   const domainName = `${id}.execute-api.${region}.amazonaws.com`;
-  const requestContext = { ...event.requestContext, accountId: account, domainName };
+  const { routeKey } = route;
+  const requestContext = { ...event.requestContext, accountId: account, domainName, routeKey };
   const response = await ask(
     caller,
     "lambda",
     `/2015-03-31/functions/${encodeURIComponent(fn)}/invocations`,
-    { method: "POST", body: JSON.stringify({ ...event, requestContext }) },
+    { method: "POST", body: JSON.stringify({ ...event, routeKey, requestContext }) },
   );
   const payload = await response.text();
   if (response.status === 429) return answer(503, "Service Unavailable");
