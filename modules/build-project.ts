@@ -100,6 +100,8 @@ export interface BuildProjectProps {
   readonly containers?: boolean;
   /** How many projects there are: 0 or 1, where that shows only when it is deployed. @default - one */
   readonly count?: TerraformCount;
+  /** Builds that run side by side at most; one more is refused. @default - as many as the account may have */
+  readonly atOnce?: number;
   /** @default 30 */
   readonly timeoutMinutes?: number;
   readonly logRetentionDays: number;
@@ -141,6 +143,7 @@ export class BuildProject extends Construct {
       serviceRole: this.role.arn,
       encryptionKey: props.key.arn,
       buildTimeout: props.timeoutMinutes ?? 30,
+      concurrentBuildLimit: props.atOnce,
       ...sourceAndArtifacts(
         props.source ?? { from: "pipeline" },
         JSON.stringify(

@@ -13,6 +13,9 @@ import { StateBucket } from "./state-bucket";
 /** Where the trusted code is checked out, beside the pull request's. */
 const TRUSTED = "trusted";
 
+/** Side by side. */
+const MOST_REVIEWS = 5;
+
 export interface PullRequestReviewProps {
   readonly settings: Settings;
   /** owner/name on GitHub. */
@@ -98,6 +101,8 @@ export class PullRequestReview extends Construct {
         beside: { name: TRUSTED, branch: first?.branch ?? "main" },
       },
       count,
+      // Where the repository is public, anybody's pull request starts one: deployments are to have builds left.
+      atOnce: MOST_REVIEWS,
       timeoutMinutes: 60,
       buildspec: {
         version: 0.2,

@@ -42,8 +42,12 @@ const comment = z.object({
 const REVIEWED = ["opened", "synchronize", "reopened"];
 /** What of a pull request can change whether its branch has a preview, or what is told of it. */
 const PREVIEWED = [...REVIEWED, "closed", "edited"];
-/** Begins the comment by which somebody lets a fork's commit be planned; the review asks who it was. */
-const APPROVAL = "/codebuild_run(";
+/**
+ * The comment by which somebody lets a fork's commit be planned (tools/review/github.ts). Anybody can write it: the review
+ * asks who it was. How GitHub has them associated with the repository is not looked at, for it does not tell of private
+ * members.
+ */
+const APPROVAL = /^\/codebuild_run\([0-9a-f]{40}\)$/;
 const BRANCH = "refs/heads/";
 
 const NOTHING: Wanted = { pipelines: [] };
@@ -95,7 +99,7 @@ function wantedOfOwn(
     }
     case "issue_comment": {
       const { action, issue, comment: said } = comment.parse(payload);
-      const isApproval = action === "created" && said.body?.startsWith(APPROVAL);
+      const isApproval = action === "created" && APPROVAL.test(said.body?.trim() ?? "");
       const isOpen = issue.pull_request !== undefined && issue.state === "open";
       return review && isApproval && isOpen ? { pipelines: [], review: issue.number } : NOTHING;
     }

@@ -22,6 +22,15 @@ export interface Desk {
   readonly log: Pick<Logger, "info" | "warn">;
 }
 
+/** Failures of a step that nobody is woken for, by their names. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  // It starts by itself when it is made.
+  PipelineNotFoundException: "it is not deployed",
+  ResourceNotFoundException: "it is not deployed",
+  // In a public repository strangers decide how many there are.
+  AccountLimitExceededException: "as many of its builds run as may. Send the delivery again, or push again",
+};
+
 export interface Request {
   readonly method: string;
   /** By their names in lower case. */
@@ -115,10 +124,9 @@ function stepsOf(
       await doing;
     } catch (error) {
       const { name, message } = error as Error;
-      // What was not deployed yet cannot be started, and starts by itself when it is.
-      if (name !== "PipelineNotFoundException" && name !== "ResourceNotFoundException")
-        throw new Error(`${what} failed: ${name}: ${message}`);
-      log.warn(`${what} failed: it is not deployed`, { delivery });
+      const why = EXPECTED[name];
+      if (!why) throw new Error(`${what} failed: ${name}: ${message}`);
+      log.warn(`${what} failed: ${why}`, { delivery });
     }
   };
   return [
@@ -155,7 +163,7 @@ function stepsOf(
             clients.queues.send(
               new SendMessageCommand({
                 QueueUrl: task.queue,
-                MessageBody: JSON.stringify(hint),
+                MessageBody: inAscii(JSON.stringify(hint)),
                 MessageGroupId: previewSlug(hint.branch),
                 MessageDeduplicationId: once(JSON.stringify(hint)),
               }),
@@ -166,3 +174,7 @@ function stepsOf(
       : []),
   ];
 }
+
+/** JSON of printable ASCII alone: there are characters that a branch's name may have, and SQS takes in no message. */
+const inAscii = (json: string) =>
+  json.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);

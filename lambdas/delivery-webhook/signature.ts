@@ -1,8 +1,11 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { GetSecretValueCommand, type SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 
-/** So long what was read of the secret counts: whoever sends wrong signatures makes nobody ask more often. */
-const PAUSE_MILLISECONDS = 60_000;
+/**
+ * So long what was read of the secret counts: whoever sends wrong signatures makes nobody ask more often, and whoever knows
+ * one that was given up has no longer.
+ */
+const FRESH_MILLISECONDS = 60_000;
 
 /** GitHub's header X-Hub-Signature-256. */
 const SIGNATURE = /^sha256=([0-9a-f]{64})$/;
@@ -17,20 +20,15 @@ export class Signatures {
   ) {}
 
   /**
-   * Whether a body was signed. The secret is read anew where it was not, for it may have been changed.
+   * Whether a body was signed. The secret is read anew each minute, for it may have been changed.
    *
    * @throws Error where Secrets Manager does not answer
    */
   async holds(body: Buffer, signature: string | undefined, now: Date): Promise<boolean> {
     const [, given] = SIGNATURE.exec(signature ?? "") ?? [];
     if (given === undefined) return false;
-    if (this.matches(body, given)) return true;
-    if (this.known && now.getTime() - this.known.read < PAUSE_MILLISECONDS) return false;
-    this.known = { secret: await this.read(), read: now.getTime() };
-    return this.matches(body, given);
-  }
-
-  private matches(body: Buffer, given: string): boolean {
+    const isFresh = this.known && now.getTime() - this.known.read < FRESH_MILLISECONDS;
+    if (!isFresh) this.known = { secret: await this.read(), read: now.getTime() };
     // Anybody can sign by an empty one.
     if (!this.known?.secret) return false;
     const own = createHmac("sha256", this.known.secret).update(body).digest();

@@ -6,9 +6,11 @@ import { type Desk, type Request, receive } from "../../../lambdas/delivery-webh
 import { Signatures } from "../../../lambdas/delivery-webhook/signature";
 import { readTask, type Task } from "../../../lambdas/delivery-webhook/task";
 import { previewSlug } from "../../../shared/previews";
+import { approvalOf } from "../../../tools/review/github";
 
 const NOW = new Date("2026-05-15T15:20:34Z");
 const SECRET = "known to GitHub and to us";
+const COMMIT = "c".repeat(40);
 const DELIVERY = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
 
 const TASK: Task = {
@@ -176,6 +178,21 @@ describe("a signature", () => {
     for (let second = 61; second < 120; second++)
       expect(await world.receive(signed, at(second))).toMatchObject({ status: 401 });
     expect(world.reads).toBe(2);
+  });
+
+  test("by a secret that was given up counts for a minute more, however often it comes", async () => {
+    const at = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
+    await world.receive(signed, at(0));
+    // Somebody else has got to know it.
+    world.secret = "another one";
+    for (let second = 1; second < 60; second++) await world.receive(signed, at(second));
+    world.done.length = 0;
+    expect(await world.receive(signed, at(60))).toMatchObject({ status: 401 });
+    world.secret = undefined;
+    expect(await world.receive(withSignature(sign(body, "another one")), at(120))).toMatchObject({
+      status: 401,
+    });
+    expect(world.done).toEqual([]);
   });
 
   test("that nobody can check is an error, not a refusal", async () => {
@@ -354,6 +371,13 @@ describe("the previews", () => {
     expect(world.hints).toEqual([{ slipway: "branch", branch }]);
   });
 
+  test("hear of a branch whose name has what SQS takes in no message", async () => {
+    const branch = "feature/\uffff\ufffe-分支-🎉";
+    await world.deliver("create", { ...recorded("create"), ref: branch });
+    expect(world.done[0]![1].MessageBody).toMatch(/^[\x20-\x7e]+$/);
+    expect(world.hints).toEqual([{ slipway: "branch", branch }]);
+  });
+
   test.each([
     "opened",
     "reopened",
@@ -420,13 +444,27 @@ describe("a review", () => {
     expect(world.hints).toHaveLength(1);
   });
 
+  test("is no alarm where as many builds of it run as may, which strangers can bring about", async () => {
+    world.refuses = { builds: "AccountLimitExceededException" };
+    expect(await world.deliver("pull_request", recorded("pull-request"))).toMatchObject({ status: 202 });
+    expect(world.log.join("\n")).toMatch(/pull request 7 failed: as many of its builds run as may/);
+  });
+
   test("is started by the comment that lets a fork's commit be planned", async () => {
     await world.deliver("issue_comment", recorded("issue-comment"));
     expect(world.done).toMatchObject([["builds", { sourceVersion: "pr/7" }]]);
+    // As the review reads it: what a paste brings along is no part of it.
+    await world.deliver("issue_comment", {
+      ...recorded("issue-comment"),
+      comment: { body: `\n${approvalOf(COMMIT)}\r\n` },
+    });
+    expect(world.reviewed).toHaveLength(2);
   });
 
   test.each([
-    ["says something else", { comment: { body: "run it: /codebuild_run(" } }],
+    ["says something else", { comment: { body: `run it: /codebuild_run(${COMMIT})` } }],
+    ["says more than that", { comment: { body: `/codebuild_run(${COMMIT}) @everyone` } }],
+    ["names no whole commit", { comment: { body: "/codebuild_run(c0ffee)" } }],
     ["says nothing", { comment: { body: null } }],
     ["was changed", { action: "edited" }],
     ["is on a closed pull request", { issue: { number: 7, state: "closed", pull_request: {} } }],
