@@ -135,8 +135,9 @@ export class Previews extends Construct {
     const queue = new SqsQueue(this, "hints", {
       name,
       ...common,
-      // As Lambda's guide asks for.
-      visibilityTimeoutSeconds: 6 * TIMEOUT_SECONDS,
+      // Not six times as long, as Lambda's guide asks for: a hint that failed holds up all others of its group meanwhile,
+      // and one that is taken twice does no harm.
+      visibilityTimeoutSeconds: TIMEOUT_SECONDS + 30,
       redrivePolicy: JSON.stringify({ deadLetterTargetArn: lost.arn, maxReceiveCount: MOST_RECEIVES }),
       // Not as a resource of its own, for which the provider waits half a minute more.
       policy: policyDocument([
@@ -240,6 +241,12 @@ export class Previews extends Construct {
           "codepipeline:UpdatePipeline",
         ],
         resources: clones,
+      },
+      {
+        // Those of a project that is called like this one and "-preview": no pipeline's own name begins so.
+        effect: "Deny",
+        actions: ["codepipeline:*"],
+        resources: [at("codepipeline", templatePipelineName(settings, "preview-*"))],
       },
       {
         actions: ["codepipeline:GetPipeline"],

@@ -81,19 +81,18 @@ const weight = ({ pattern }: PreviewRule) => pattern.replaceAll("*", "").length;
 const LONGEST_TEXT = 10;
 
 /**
- * What a branch's preview is called by: some of its name, which may be any text, and a sum of all of it.
+ * What a branch's preview is called by: some of its name, which may be any text, and a sum of all of it. It has one dash:
+ * of a name that ends in a slug it is plain where that begins, whatever dashes are before it.
  *
- * @returns up to 17 of a–z, 0–9 and single dashes; with a dash before its last six characters
+ * @returns up to 17 of a–z and 0–9, with a dash before the last six
  */
 export function previewSlug(branch: string): string {
-  const words = branch
+  const text = branch
     .toLowerCase()
     .replace(/^.*\/(?=.*[a-z0-9])/s, "")
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-/, "")
-    .slice(0, LONGEST_TEXT)
-    .replace(/-$/, "");
-  return `${words || "b"}-${createHash("sha256").update(branch).digest("hex").slice(0, 6)}`;
+    .replace(/[^a-z0-9]+/g, "")
+    .slice(0, LONGEST_TEXT);
+  return `${text || "b"}-${createHash("sha256").update(branch).digest("hex").slice(0, 6)}`;
 }
 
 /** What a trial is called by: no branch's preview has a slug without a dash. */
@@ -101,7 +100,7 @@ export const trialSlug = (execution: string, region: string) =>
   `t${createHash("sha256").update(`${execution} ${region}`).digest("hex").slice(0, 10)}`;
 
 const TRIAL = /^t[0-9a-f]{10}$/;
-const SLUG = /^[a-z0-9]+(-[a-z0-9]+)*-[0-9a-f]{6}$/;
+const SLUG = /^[a-z0-9]{1,10}-[0-9a-f]{6}$/;
 
 export const isTrial = (slug: string) => TRIAL.test(slug);
 
@@ -120,9 +119,7 @@ export function previewNamed(
   name: string,
   environments: readonly string[],
 ): { readonly of: string; readonly slug: string } | undefined {
-  // One environment's name may go on from another's: the longest is meant.
   return environments
-    .toSorted((a, b) => b.length - a.length)
     .map((of) => ({ of, slug: name.slice(previewsOf(of).length + 1) }))
     .find(({ of, slug }) => name === previewEnvironmentName(of, slug) && (SLUG.test(slug) || isTrial(slug)));
 }
@@ -146,8 +143,13 @@ export const previewPipelineName = (project: { readonly project: string }, templ
 export const previewRepositoryName = ({ project }: { readonly project: string }, service: string) =>
   `${project}/preview/${service}`;
 
-/** The tag of an image of a preview. */
-export const previewImageTag = (slug: string, commit: string) => `${slug}-${commit}`;
+/**
+ * The tag of an image of a preview. Not of its slug alone: one that is made like another environment than before goes while
+ * its successor, of the same branch, comes.
+ *
+ * @param environment the preview's name
+ */
+export const previewImageTag = (environment: string, commit: string) => `${environment}-${commit}`;
 
 /**
  * Names the environment that a preview's pipeline works on; a variable of the pipeline, by the same name one of its builds,

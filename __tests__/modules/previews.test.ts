@@ -54,7 +54,7 @@ const targets = (of = stack) =>
 const pipelinesFor = (action: string) =>
   all(stack, "aws_iam_role_policy")
     .flatMap((policy) => statements(policy))
-    .filter(({ Action }) => [Action].flat().includes(`codepipeline:${action}`))
+    .filter(({ Effect, Action }) => Effect === "Allow" && [Action].flat().includes(`codepipeline:${action}`))
     .flatMap(({ Resource }) => [Resource].flat() as string[]);
 
 /** Whether IAM takes a name for one that a pattern of it means. */
@@ -73,6 +73,27 @@ test.each([
   expect(isReached(pipelinesFor(action), clone)).toBe(true);
   expect(isReached(pipelinesFor(action), templatePipelineName(settings, "main_dev"))).toBe(false);
   expect(isReached(pipelinesFor(action), pipelineName(settings, "main"))).toBe(false);
+});
+
+test("fails when it could end a preview of a project whose name goes on from this one's", () => {
+  // That of "hello-preview", whose pipeline main has previews as well: "hello" has no pipeline preview-main.
+  const foreign = previewPipelineName({ project: `${settings.project}-preview` }, "main_dev", "login-3f9a2c");
+  const denied = all(stack, "aws_iam_role_policy")
+    .flatMap((policy) => statements(policy))
+    .filter(({ Effect, Action }) => Effect === "Deny" && Action === "codepipeline:*")
+    .flatMap(({ Resource }) => [Resource].flat() as string[]);
+  expect(isReached(pipelinesFor("DeletePipeline"), foreign)).toBe(true);
+  expect(isReached(denied, foreign)).toBe(true);
+  expect(isReached(denied, previewPipelineName(settings, "main_dev", "login-3f9a2c"))).toBe(false);
+});
+
+test("holds up what comes after a hint that failed no longer than one run of the function may take", () => {
+  const { timeout } = only(stack, "aws_lambda_function") as { timeout: number };
+  const [hints] = all(stack, "aws_sqs_queue").filter(({ redrive_policy }) => redrive_policy);
+  const { visibility_timeout_seconds: hidden } = hints as { visibility_timeout_seconds: number };
+  // Lambda takes no queue with less than its function's own time.
+  expect(hidden).toBeGreaterThanOrEqual(timeout);
+  expect(hidden).toBeLessThanOrEqual(timeout + 60);
 });
 
 test("passes templates' roles on, and to CodePipeline alone", () => {

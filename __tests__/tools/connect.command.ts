@@ -221,6 +221,18 @@ esac
       expect(hooks).toMatchObject([{ config: { secret } }]);
     });
 
+    test("is to be connected once more where GitHub does not take the new secret", async () => {
+      stored[HOOK_SECRET] = "leaked";
+      hooks = 500;
+      const { failed, output } = await connect({ GITHUB_TOKEN: TOKEN }, exampleText(), ["--new-secret"]);
+      expect(failed).toBe(true);
+      expect(output).toMatch(/\(500\).*\n.*new secret, which GitHub does not know yet.*npm run connect\n$/);
+      const [{ SecretString: secret = "" } = {}] = secrets();
+      hooks = [];
+      await connect({ GITHUB_TOKEN: TOKEN });
+      expect(hooks).toMatchObject([{ config: { secret } }]);
+    });
+
     test("is explained, without its secret, where the token may not make it", async () => {
       stored[HOOK_SECRET] = "kept from you";
       hooks = 404;

@@ -55,8 +55,11 @@ test("fails when it is no token, or GitHub is out of reach", async () => {
   );
 });
 
-test("fails when GitHub has had enough, and does not blame the token", async () => {
-  [status, headers] = [403, { "x-ratelimit-remaining": "0" }];
+test.each<OutgoingHttpHeaders>([
+  { "x-ratelimit-remaining": "0" },
+  { "retry-after": "60" },
+])("fails when GitHub has had enough (%j), and does not blame the token", async (said) => {
+  [status, headers] = [403, said];
   await expect(checkToken(TOKEN, "acme/hello", { ask: true, api })).rejects.toThrow(/too many requests/);
 });
 
@@ -160,6 +163,13 @@ describe("a repository's webhook", () => {
     github.refuses = { POST: refuses };
     await expect(connect()).rejects.toThrow(NotAllowed);
     expect(github.hooks).toEqual([FOREIGN]);
+  });
+
+  test("is not made where something else than GitHub answers", async () => {
+    [status, headers] = [200, {}];
+    await expect(connectHook(TOKEN, "acme/hello", WANTED, () => false, api)).rejects.toThrow(
+      /webhooks of acme\/hello is not GitHub/,
+    );
   });
 
   test("that GitHub does not take is told of in its words, without the secret and the token", async () => {

@@ -69,7 +69,8 @@ export async function connectHook(
   api = "https://api.github.com",
 ): Promise<"made" | "repaired"> {
   const address = `${api}/repos/${repository}/hooks`;
-  const known = hooks.parse(await ask("GET", `${address}?per_page=${MOST_HOOKS}`));
+  const { data: known } = hooks.safeParse(await ask("GET", `${address}?per_page=${MOST_HOOKS}`));
+  if (!known) throw new UserError(`What answers at ${api} for the webhooks of ${repository} is not GitHub.`);
   const at = (test: (url: string) => boolean) => known.find(({ config }) => test(config.url ?? ""));
   const own = at((other) => other === url) ?? at(isOurs);
   const config = { url, content_type: "json", secret, insecure_ssl: "0" };
@@ -81,9 +82,18 @@ export async function connectHook(
   async function ask(method: string, where: string, body?: object): Promise<unknown> {
     const { status, ok, text } = await request(token, method, where, body);
     if (status === 403 || status === 404) throw new NotAllowed(`GitHub answers ${status}`);
-    if (ok) return JSON.parse(text);
+    if (ok) return parsed(text);
     const said = text.replaceAll(secret, "(hidden)").replace(/\s+/g, " ").slice(0, 300);
     throw new UserError(`GitHub does not take the webhook of ${repository} (${status}): ${said}`);
+  }
+}
+
+/** What an answer holds; nothing where it is no JSON, as a proxy's page is. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -112,7 +122,9 @@ async function request(
     const { status, ok, headers } = response;
     if (status === 401)
       throw new UserError("GitHub does not know this token: it was mistyped, has expired or was revoked.");
-    if (status === 429 || (status === 403 && headers.get("x-ratelimit-remaining") === "0"))
+    // Of too many writes at once it tells by the other header (REST API, "Rate limits").
+    const isLimited = headers.get("x-ratelimit-remaining") === "0" || headers.has("retry-after");
+    if (status === 429 || (status === 403 && isLimited))
       throw new UserError(
         "GitHub has had too many requests with this token: try again in an hour, or use --no-check.",
       );

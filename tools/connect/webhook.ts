@@ -57,8 +57,12 @@ export async function connectWebhook({ settings, client, token, newSecret }: Con
     );
     console.log(`GitHub's webhook of ${repository} is ${done}: it tells ${url}`);
   } catch (error) {
-    if (!(error instanceof NotAllowed)) throw error;
-    console.log(byHand(settings, url, error.message));
+    if (error instanceof NotAllowed) return console.log(byHand(settings, url, error.message));
+    if (!(error instanceof UserError) || before !== undefined) throw error;
+    throw new UserError(
+      `${error.message}
+${name} holds a new secret, which GitHub does not know yet: nothing that it tells is taken. Connect once more, without --new-secret: npm run connect`,
+    );
   }
 }
 

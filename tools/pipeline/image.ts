@@ -13,7 +13,7 @@ import { ONLY_A_TEMPLATE } from "./environment";
 /**
  * `npm run image -- SERVICE`: builds a service's image of the commit that COMMIT names, pushes it with that as its
  * tag, and leaves its digest in the folder `image`. What is there already is not built again: tags never change.
- * Where SLIPWAY_PREVIEW names a preview, the image is that one's: in a repository of previews, its tag with the slug before.
+ * Where SLIPWAY_PREVIEW names a preview, the image is that one's: in a repository of previews, its tag with its name before.
  */
 runCommand(async () => {
   const [name, ...others] = process.argv.slice(2);
@@ -22,8 +22,8 @@ runCommand(async () => {
   const { dockerfile } = serviceOf(settings, name);
   const commit = commitOf(process.env);
   if (process.env[PREVIEW.variable] === PREVIEW.unset) throw new UserError(ONLY_A_TEMPLATE);
-  const { preview } = previewOfProcess(settings, process.env) ?? {};
-  const tag = preview ? previewImageTag(preview.slug, commit) : commit;
+  const { preview, name: environment = "" } = previewOfProcess(settings, process.env) ?? {};
+  const tag = preview ? previewImageTag(environment, commit) : commit;
   const context = projectRoot();
   if (!existsSync(join(context, dockerfile)))
     throw new UserError(

@@ -9,10 +9,11 @@ const AT_ONCE = 100;
 /**
  * Deletes the images of one preview, of each service; those of others stay.
  *
+ * @param environment the preview's name
  * @returns how many there were
  * @throws UserError where one could not be deleted
  */
-export async function deleteImages(settings: Settings, slug: string): Promise<number> {
+export async function deleteImages(settings: Settings, environment: string): Promise<number> {
   const ecr = new ECRClient({ region: settings.region });
   let deleted = 0;
   for (const service of Object.keys(settings.services)) {
@@ -21,7 +22,7 @@ export async function deleteImages(settings: Settings, slug: string): Promise<nu
       repositoryName: previewRepositoryName(settings, service),
     };
     try {
-      const tags = await tagsOf(ecr, place, slug);
+      const tags = await tagsOf(ecr, place, environment);
       for (let at = 0; at < tags.length; at += AT_ONCE) {
         const imageIds = tags.slice(at, at + AT_ONCE).map((imageTag) => ({ imageTag }));
         const { failures = [] } = await ecr.send(new BatchDeleteImageCommand({ ...place, imageIds }));
@@ -43,11 +44,11 @@ export async function deleteImages(settings: Settings, slug: string): Promise<nu
 
 type Place = { readonly registryId: string; readonly repositoryName: string };
 
-async function tagsOf(client: ECRClient, place: Place, slug: string): Promise<string[]> {
-  const beginning = previewImageTag(slug, "");
+async function tagsOf(client: ECRClient, place: Place, environment: string): Promise<string[]> {
+  const beginning = previewImageTag(environment, "");
   const tags: string[] = [];
   const pages = paginateDescribeImages({ client }, { ...place, filter: { tagStatus: "TAGGED" } });
-  // One slug may go on from another: behind it is a commit, and nothing else.
+  // Builds of branches may push any tag: behind the name is a commit, and nothing else.
   for await (const { imageDetails = [] } of pages)
     for (const { imageTags = [] } of imageDetails)
       tags.push(

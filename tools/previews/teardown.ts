@@ -33,7 +33,7 @@ runCommand(async () => {
   await checkCaller(settings);
   const destroyed = await destroyResources(settings, of, slug);
   // A trial's images are its pipeline's.
-  const images = isTrial(slug) ? 0 : await deleteImages(settings, slug);
+  const images = isTrial(slug) ? 0 : await deleteImages(settings, name);
   console.log(
     destroyed === undefined && images === 0
       ? `There is nothing of ${name}.`

@@ -189,8 +189,9 @@ test("refuses credentials of another account than the build account", async () =
 
 test("destroys what the state holds, then removes the state and the preview's own images", async () => {
   account.holds(queue, held("aws_iam_role.task", { arn: "arn:aws:iam::222222222222:role/hello-pv-dev-x" }));
-  const own = `login-3f9a2c-${COMMIT}`;
-  account.tags = [own, `login-3f9a2c-4d5e6f-${COMMIT}`, `other-000000-${COMMIT}`];
+  const own = `${PREVIEW}-${COMMIT}`;
+  // The branch's next preview, where previews are now made like another environment, has the same slug.
+  account.tags = [own, `${PREVIEW}-4d5e6f-${COMMIT}`, `pv-test-login-3f9a2c-${COMMIT}`];
   const { exitCode, stdout, stderr } = await teardown(PREVIEW);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(stdout).toMatch(/^Destroys 2 resources of pv-dev-login-3f9a2c in eu-west-1\./);
@@ -270,7 +271,7 @@ test("tries once more what AWS refuses for a moment", async () => {
 
 test("fails where it is refused again, says what is left, and keeps its state and images", async () => {
   account.holds(queue);
-  account.tags = [`login-3f9a2c-${COMMIT}`];
+  account.tags = [`${PREVIEW}-${COMMIT}`];
   for (const time of [1, 2]) fails(time, "Error: AccessDenied");
   const { exitCode, stderr } = await teardown(PREVIEW);
   expect(exitCode).toBe(1);
