@@ -234,9 +234,16 @@ export function updateStatements(
 /**
  * Statements without a condition as one, because a role's policies have but 10,240 characters. No two of them are of the
  * same service: an action means the resources of its own alone, so that nobody may do more by it.
+ *
+ * @throws Error where two of them are
  */
 function joined(statements: readonly Statement[]): Statement[] {
   const plain = statements.filter(({ conditions, reason }) => !conditions && !reason);
+  const services = plain.flatMap(({ actions }) => [
+    ...new Set(actions.map((action) => action.split(":")[0])),
+  ]);
+  const twice = services.find((service, index) => services.indexOf(service) < index);
+  if (twice) throw new Error(`Two statements about ${twice} would allow more together: join them by hand`);
   return [
     {
       actions: plain.flatMap(({ actions }) => actions),

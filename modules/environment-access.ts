@@ -1,4 +1,4 @@
-import { accessNames, LIVE_ALIAS } from "../shared/names";
+import { accessNames, LIVE_ALIAS, repositoryName } from "../shared/names";
 import { previewRepositoryName, previewsOf } from "../shared/previews";
 import { environmentPrefix, policyArn, roleArn } from "./arns";
 import { validationRecord } from "./domain";
@@ -13,6 +13,8 @@ export interface Reach {
   readonly environment: string;
   /** Whether it is all previews of the environment that are meant, and not itself. @default false */
   readonly previews?: boolean;
+  /** Of previews: whether pipelines try the environment, with the images that they are about to deploy. @default false */
+  readonly tried?: boolean;
   readonly account: string;
   /** Several, where previews are tried in others as well. */
   readonly regions: readonly string[];
@@ -51,6 +53,7 @@ export function readStatements(reach: Reach): Statement[] {
       resources: ["*"],
       reason: NO_NAME,
     },
+    ...(reach.previews ? [keepOffUserData] : []),
     ...(domain
       ? [
           {
@@ -148,7 +151,6 @@ export function releaseStatements(reach: Reach): Statement[] {
   const checks = ending("function", ["svc-check", "fn-check"]).map((name) =>
     at("lambda", `function:${name}`),
   );
-  const throughLambda = reach.regions.map((region) => `lambda.${region}.amazonaws.com`);
   return [
     {
       actions: [
@@ -207,9 +209,7 @@ export function releaseStatements(reach: Reach): Statement[] {
       // Functions' variables are encrypted by it, and a version keeps them.
       actions: ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"],
       resources: [at("kms", "key/*")],
-      conditions: tagged("ResourceTag", {
-        "kms:ViaService": throughLambda.length === 1 ? throughLambda[0]! : throughLambda,
-      }),
+      conditions: tagged("ResourceTag", { "kms:ViaService": throughLambda(reach) }),
     },
     {
       // What the checks of a release have said.
@@ -222,7 +222,7 @@ export function releaseStatements(reach: Reach): Statement[] {
 /** Changing that an apply does, beside the reading. */
 export function writeStatements(reach: Reach): Statement[] {
   const scope = scopeOf(reach);
-  const { account, prefix, own, access, at, named } = scope;
+  const { account, prefix, access, named } = scope;
   const boundary = policyArn(account, access.boundary);
   const roles = [roleArn(account, named("iamRole"))];
   return [
@@ -381,22 +381,7 @@ export function writeStatements(reach: Reach): Statement[] {
       ],
       resources: namedResources(scope),
     },
-    {
-      actions: [
-        "kms:CreateAlias",
-        "kms:CreateGrant",
-        "kms:DeleteAlias",
-        "kms:EnableKeyRotation",
-        "kms:Encrypt",
-        "kms:GenerateDataKey",
-        "kms:PutKeyPolicy",
-        "kms:ScheduleKeyDeletion",
-        "kms:TagResource",
-        "kms:UntagResource",
-        "kms:UpdateKeyDescription",
-      ],
-      resources: [at("kms", "key/*"), at("kms", `alias/${own}`)],
-    },
+    ...(reach.previews ? [] : keyStatements(reach)),
     {
       // A role made here can never do more than the boundary lets it.
       actions: GIVING_RIGHTS,
@@ -448,9 +433,47 @@ export function writeStatements(reach: Reach): Statement[] {
   ];
 }
 
+/** Keys have no names. Of those in the account that are nobody's of Slipway's, previews end none, and hand on none. */
+function keyStatements(reach: Reach): Statement[] {
+  const { own, at, tagged } = scopeOf(reach);
+  const resources = [at("kms", "key/*"), at("kms", `alias/${own}`)];
+  const making = [
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:EnableKeyRotation",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:TagResource",
+  ];
+  const changing = [
+    "kms:PutKeyPolicy",
+    "kms:ScheduleKeyDeletion",
+    "kms:UntagResource",
+    "kms:UpdateKeyDescription",
+  ];
+  if (!reach.previews) return [{ actions: [...making, "kms:CreateGrant", ...changing].sort(), resources }];
+  return [
+    { actions: making, resources },
+    { actions: changing, resources: [at("kms", "key/*")], conditions: tagged("ResourceTag") },
+    {
+      // For functions' variables. By itself, a grant gives anybody a key.
+      actions: ["kms:CreateGrant"],
+      resources: [at("kms", "key/*")],
+      conditions: { StringEquals: { "kms:ViaService": throughLambda(reach) } },
+    },
+  ];
+}
+
+/** The services by which Lambda uses a key for its caller. */
+function throughLambda({ regions }: Reach): string | readonly string[] {
+  const services = regions.map((region) => `lambda.${region}.amazonaws.com`);
+  return services.length === 1 ? services[0]! : services;
+}
+
 /**
- * Changing, beside that, of what faces the world: firewall, HTTP APIs, the domain's certificate and its records; and what
- * previews are kept off. A policy by itself, because all that is written into a role has but 10,240 characters.
+ * Changing, beside that, of what faces the world: firewall, HTTP APIs, the domain's certificate and its records; and
+ * previews' keys, and what previews are kept off. A policy by itself, because all that is written into a role has but
+ * 10,240 characters.
  */
 export function edgeStatements(reach: Reach): Statement[] {
   const scope = scopeOf(reach);
@@ -479,7 +502,9 @@ export function edgeStatements(reach: Reach): Statement[] {
       ...ownByTag(scope, "acm", "certificate"),
     },
     ...domainStatements(reach),
-    ...(reach.previews ? [keepOffOthers(scope), ...keepToRegions(reach)] : []),
+    ...(reach.previews
+      ? [...keyStatements(reach), keepOffOthers(scope), ...keepOffNetworks(scope), ...keepToRegions(reach)]
+      : []),
   ];
 }
 
@@ -545,6 +570,7 @@ function keepOffOthers({ account, tag }: Scope): Statement {
     actions: ["*"],
     resources: [
       `arn:aws:acm:*:${account}:certificate/*`,
+      `arn:aws:application-autoscaling:*:${account}:scalable-target/*`,
       `arn:aws:ec2:*:${account}:*`,
       `arn:aws:iam::${account}:role/*`,
       `arn:aws:kms:*:${account}:key/*`,
@@ -555,6 +581,70 @@ function keepOffOthers({ account, tag }: Scope): Statement {
     },
   };
 }
+
+/**
+ * Nor do they reach networks that Slipway did not make: those have no such tag, and get none. Security groups and interfaces
+ * are not meant: the group that comes with a network has no tag at first, nor have the interfaces of functions ever.
+ */
+function keepOffNetworks({ account, tag }: Scope): Statement[] {
+  const all = (...kinds: readonly string[]) => kinds.map((kind) => `arn:aws:ec2:*:${account}:${kind}/*`);
+  const parts = all(
+    "elastic-ip",
+    "internet-gateway",
+    "natgateway",
+    "route-table",
+    "subnet",
+    "vpc",
+    "vpc-endpoint",
+    "vpc-flow-log",
+  );
+  const others = { StringNotLike: { "aws:ResourceTag/slipway:environment": tag } };
+  return [
+    {
+      effect: "Deny",
+      actions: [
+        "ec2:AssociateRouteTable",
+        "ec2:AttachInternetGateway",
+        "ec2:CreateRoute",
+        "ec2:Delete*",
+        "ec2:DetachInternetGateway",
+        "ec2:Disassociate*",
+        "ec2:Modify*",
+        "ec2:ReleaseAddress",
+        "ec2:ReplaceRoute",
+      ],
+      resources: parts,
+      conditions: others,
+    },
+    {
+      // Of these, what is made is asked for as well, and has no tag yet.
+      effect: "Deny",
+      actions: [
+        "ec2:CreateFlowLogs",
+        "ec2:CreateRouteTable",
+        "ec2:CreateSecurityGroup",
+        "ec2:CreateSubnet",
+        "ec2:CreateVpcEndpoint",
+      ],
+      resources: all("vpc"),
+      conditions: others,
+    },
+    {
+      effect: "Deny",
+      actions: ["ec2:CreateTags"],
+      resources: parts,
+      // The key is there where a thing is made with its tags.
+      conditions: { Null: { "ec2:CreateAction": "true" }, ...others },
+    },
+  ];
+}
+
+/** What machines are started with often holds secrets. Slipway starts none. */
+const keepOffUserData: Statement = {
+  effect: "Deny",
+  actions: ["ec2:DescribeInstanceAttribute", "ec2:DescribeLaunchTemplateVersions"],
+  resources: ["*"],
+};
 
 /** Where ARNs mean every region. IAM and Route 53 have theirs in us-east-1. */
 function keepToRegions({ regions }: Reach): Statement[] {
@@ -669,7 +759,9 @@ function previewsBoundary(reach: Reach): Statement[] {
     },
     {
       actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-      resources: [`arn:aws:ecr:*:*:repository/${previewRepositoryName(reach, "*")}`],
+      resources: (reach.tried ? [previewRepositoryName, repositoryName] : [previewRepositoryName]).map(
+        (nameOf) => `arn:aws:ecr:*:*:repository/${nameOf(reach, "*")}`,
+      ),
     },
     { actions: KEY_USE, resources: [at("kms", "key/*")], conditions: tagged("ResourceTag") },
     ...(values.length

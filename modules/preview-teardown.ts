@@ -1,7 +1,7 @@
 import { Construct } from "constructs";
 import { previewEnvironment, previewedEnvironments, previewTemplates, type Settings } from "../settings";
 import { artifactPrefix, deliveryNames, deployRoleArn, pipelineName } from "../shared/names";
-import { PREVIEW, previewRepositoryName, previewsOf, templatePipelineName } from "../shared/previews";
+import { PREVIEW, previewRepositoryName, previewsOf } from "../shared/previews";
 import type { Bucket } from "./bucket";
 import { BuildProject } from "./build-project";
 import type { IKey } from "./key";
@@ -11,15 +11,13 @@ export interface PreviewTeardownProps {
   readonly settings: Settings;
   /** Where the ordinary pipelines keep their artifacts. */
   readonly artifacts: Bucket;
-  /** Where previews' pipelines keep theirs. */
-  readonly previews: Bucket;
   readonly key: IKey;
 }
 
 /**
- * Destroys what a preview or a trial has, by a build that whoever starts it tells three names: SLIPWAY_PREVIEW, the
- * environment; PIPELINE, the ordinary pipeline that it was made like; and PREVIEW_PIPELINE, its own, or "none". A build
- * that has no source: it fetches a synthesized tree of the first one, or of the second.
+ * Destroys what a preview or a trial has, by a build that whoever starts it tells two names: SLIPWAY_PREVIEW, the
+ * environment; and PIPELINE, the ordinary pipeline that it was made like. A build that has no source: it fetches the
+ * synthesized tree of that pipeline.
  */
 export class PreviewTeardown extends Construct {
   readonly build: BuildProject;
@@ -48,7 +46,6 @@ export class PreviewTeardown extends Construct {
             PROJECT: project,
             [PREVIEW.variable]: PREVIEW.unset,
             PIPELINE: "none",
-            PREVIEW_PIPELINE: "none",
           },
         },
         phases: { build: { commands: [`node - <<'END'\n${TEAR_DOWN}END`] } },
@@ -58,21 +55,18 @@ export class PreviewTeardown extends Construct {
     this.grantEnds();
   }
 
-  /** The trees that it works in: what ordinary pipelines, and previews' own, have synthesized. */
+  /** The trees that it works in: what ordinary pipelines have synthesized. */
   private grantTrees(): void {
-    const { settings, artifacts, previews } = this.props;
+    const { settings, artifacts } = this.props;
     const { role } = this.build;
-    const ordinary = this.pipelines();
-    const templates = previewTemplates(settings).map(({ name }) => templatePipelineName(settings, name));
+    const pipelines = this.pipelines();
     role.allow({
       actions: ["codepipeline:ListActionExecutions"],
-      resources: [...ordinary, ...templates.map(clonesOf)].map(
+      resources: pipelines.map(
         (pipeline) => `arn:aws:codepipeline:${settings.region}:${settings.account}:${pipeline}`,
       ),
     });
-    for (const pipeline of ordinary) artifacts.grantRead(role, `${artifactPrefix(pipeline)}${BUILD}/`);
-    for (const prefix of new Set(templates.map((template) => artifactPrefix(clonesOf(template)))))
-      previews.grantRead(role, `${prefix}${BUILD}/`);
+    for (const pipeline of pipelines) artifacts.grantRead(role, `${artifactPrefix(pipeline)}${BUILD}/`);
   }
 
   /** All that a preview may leave behind, and nothing that is no preview's. */
@@ -112,23 +106,20 @@ export class PreviewTeardown extends Construct {
 /** Some preview: their roles are the same. */
 const ANY = "any";
 
-/** A pattern of the names of the pipelines that are made like a template; CodePipeline cuts off what lies behind the star. */
-const clonesOf = (template: string) => `${template}_*`;
-
 /** The artifact that a pipeline's synth leaves: all that destroying takes. */
 const BUILD = "Build";
 
 /**
  * What the build runs, on the AWS CLI and Node alone: there are no packages before a tree is fetched. The names come from
- * an event's handler, and are looked at before anything else: they become arguments and paths. The ordinary pipeline's
- * tree comes first, because the branch's own may be broken.
+ * an event's handler, and are looked at before anything else: they become arguments and paths. The tree is an ordinary
+ * pipeline's: the branch's own may be broken, and must not get the rights to destroy others.
  */
 const TEAR_DOWN = String.raw`
 const { execFileSync, spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { dirname, join, resolve } = require("node:path");
 
-const { PROJECT, SLIPWAY_PREVIEW, PIPELINE, PREVIEW_PIPELINE } = process.env;
+const { PROJECT, SLIPWAY_PREVIEW, PIPELINE } = process.env;
 const end = (message) => {
   console.log(message);
   process.exit(1);
@@ -140,7 +131,6 @@ const check = (variable, pattern) => {
 };
 check("SLIPWAY_PREVIEW", /^pv-[a-z0-9]+(-[a-z0-9]+)+$/);
 check("PIPELINE", new RegExp("^" + PROJECT + "-[a-z0-9-]+$"));
-check("PREVIEW_PIPELINE", new RegExp("^(none|" + PROJECT + "-preview-[a-z0-9-]+_[a-z0-9-]+_[a-z0-9-]+)$"));
 
 const run = (command, ...args) => {
   const options = { encoding: "utf8", maxBuffer: 1 << 29, stdio: ["ignore", "pipe", "pipe"] };
@@ -181,19 +171,13 @@ const fetchTree = (pipeline) => {
   return tree;
 };
 
-const refusals = [];
 let tree;
-for (const pipeline of [PIPELINE, PREVIEW_PIPELINE]) {
-  if (tree || pipeline === "none") continue;
-  try {
-    tree = fetchTree(pipeline);
-  } catch (error) {
-    refusals.push(pipeline + ": " + error.message);
-  }
+try {
+  tree = fetchTree(PIPELINE);
+} catch (error) {
+  end("There is no synthesized tree of " + PIPELINE + " to tear " + SLIPWAY_PREVIEW + " down with: " + error.message +
+    "\nRun " + PIPELINE + " once, then start this build again with the same variables; or wait, it is tried again.");
 }
-if (!tree)
-  end("There is no synthesized tree to tear " + SLIPWAY_PREVIEW + " down with. " + refusals.join("\n") +
-    "\nRun " + PIPELINE + " once, then start this build again with the same variables.");
 const args = ["run", "--silent", "preview:teardown", "--", SLIPWAY_PREVIEW];
 const { status, error } = spawnSync("npm", args, { cwd: tree, stdio: ["ignore", "inherit", "inherit"] });
 if (error) console.log("npm does not run: " + error.message);

@@ -82,7 +82,7 @@ export class AccessStack extends SlipwayStack {
       this.createAccess(new Construct(this, "previews"), {
         owner: previewsOf(name),
         title: `previews of ${name}`,
-        reach: { ...this.reach(this.regionsOfPreviews()), previews: true },
+        reach: { ...this.reach(this.regionsOfPreviews()), previews: true, tried: this.trials().length > 0 },
         trusted: this.trustedOfPreviews(),
       });
 

@@ -156,7 +156,7 @@ export class DeliveryStack extends SlipwayStack {
     const { key, settings, bundles } = this;
     const { previews: rules, project, account, region } = settings;
     if (!rules.length && !this.hasTrials) return undefined;
-    const previews = new Bucket(this, "previews", {
+    new Bucket(this, "previews", {
       name: deliveryNames(settings).previewBucket,
       key,
       expireAfterDays: rules.length ? this.previewDays : 7,
@@ -169,7 +169,7 @@ export class DeliveryStack extends SlipwayStack {
         forceDestroy: true,
       }).allowAccessLogs(account),
     });
-    new PreviewTeardown(this, "teardown", { settings, artifacts, previews, key });
+    new PreviewTeardown(this, "teardown", { settings, artifacts, key });
     return new Previews(this, "branches", { settings, bundles, records: reports, key, topic, token }).queue;
   }
 

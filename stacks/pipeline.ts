@@ -245,9 +245,12 @@ export class PipelineStack extends SlipwayStack {
     return this.template ? `"$${PREVIEW.variable}"` : name;
   }
 
-  /** The stacks of an environment, of which a template may have any. */
+  /**
+   * The stacks of an environment; of a template, those of any branch, which end in a dash and six characters. Those of
+   * trials do not: the build of a trial reads its state, and writes what is deployed next.
+   */
   private stacksOf({ name }: EnvironmentSettings): string[] {
-    return [this.template ? `${name}-*` : name];
+    return [this.template ? `${name}-*-??????` : name];
   }
 
   private update(): BuildStep {

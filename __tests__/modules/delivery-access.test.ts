@@ -111,6 +111,93 @@ test("another pipeline may change nothing of what all share", () => {
     expect({ action, may: mayUpdate(action, resource, false) }).toEqual({ action, may: false });
 });
 
+// Statements are joined, because a role's policies have a limit: by that, nothing may be allowed on more than before.
+describe("what an update is allowed on no condition", () => {
+  const serviceOf = (resource: string) => resource.split(":")[2]!;
+  const plain = (withDelivery: boolean, withConnection: boolean) =>
+    updateStatements(reach, {
+      pipeline: "main",
+      withDelivery,
+      withConnection,
+      templates: ["main_dev"],
+    }).filter(({ conditions, reason }) => !conditions && !reason);
+  const ROLES = ["hello-main", "hello-main-*", "hello-preview-main_*"];
+  const OWN = {
+    codebuild: ["hello-main-*", "hello-preview-main_*"].flatMap((name) => [
+      at("codebuild", `project/${name}`),
+      at("codebuild", `report-group/${name}`),
+    ]),
+    codepipeline: [at("codepipeline", "hello-main"), at("codepipeline", "hello-preview-main_dev")],
+    events: [at("events", "rule/hello-main-*")],
+    iam: ROLES.map((name) => `arn:aws:iam::111111111111:role/${name}`),
+    logs: ["hello-main-*", "hello-preview-main_*"].map((name) => at("logs", `log-group:/slipway/${name}`)),
+    secretsmanager: [at("secretsmanager", "secret:hello/github-token-??????")],
+  };
+  const OF_DELIVERY = {
+    apigateway: ["arn:aws:apigateway:eu-west-1::/apis/*"],
+    cloudwatch: [at("cloudwatch", "alarm:hello-delivery-*")],
+    codebuild: [
+      at("codebuild", "project/hello-delivery-*"),
+      at("codebuild", "report-group/hello-delivery-*"),
+    ],
+    ecr: [at("ecr", "repository/hello/*")],
+    events: [at("events", "rule/hello-delivery-*")],
+    iam: ["arn:aws:iam::111111111111:role/hello-delivery-*"],
+    kms: [at("kms", "key/*"), at("kms", "alias/hello-delivery")],
+    lambda: [at("lambda", "function:hello-delivery-*"), at("lambda", "event-source-mapping:*")],
+    logs: [
+      at("logs", "log-group:/slipway/hello-delivery-*"),
+      at("logs", "log-group:/aws/lambda/hello-delivery-*"),
+    ],
+    s3: ["artifacts", "previews", "reports"].map((kind) => `arn:aws:s3:::hello-${kind}-*`),
+    secretsmanager: ["github-token", "chat-webhook", "github-webhook"].map((name) =>
+      at("secretsmanager", `secret:hello/${name}-??????`),
+    ),
+    sns: [TOPIC, `${TOPIC}:*`],
+    sqs: [at("sqs", "hello-delivery-*")],
+  };
+  const CONNECTION = { "codestar-connections": [at("codestar-connections", "connection/*")] };
+  type Things = Readonly<Record<string, readonly string[]>>;
+  const together = (...all: readonly Things[]) => {
+    const things: Record<string, string[]> = {};
+    for (const [service, resources] of all.flatMap((one) => Object.entries(one)))
+      things[service] = [...new Set([...(things[service] ?? []), ...resources])].sort();
+    return things;
+  };
+
+  test.each<[string, boolean, boolean, Things]>([
+    ["a pipeline", false, false, OWN],
+    ["one behind a connection", false, true, together(OWN, CONNECTION)],
+    ["the one that keeps the delivery", true, false, together(OWN, OF_DELIVERY)],
+    ["both", true, true, together(OWN, OF_DELIVERY, CONNECTION)],
+  ])("is on these things of a service, for %s", (_, withDelivery, withConnection, things) => {
+    const all = plain(withDelivery, withConnection).flatMap(({ resources }) => resources);
+    const found = together(...all.map((one) => ({ [serviceOf(one)]: [one] })));
+    expect(found).toEqual(together(things));
+  });
+
+  test.each([
+    ["secretsmanager:GetSecretValue", CHAT],
+    ["secretsmanager:GetSecretValue", WEBHOOK],
+    ["sns:Subscribe", at("sns", "hello-pv-dev-login-3f9a2c-alarms")],
+    ["lambda:UpdateFunctionCode", at("lambda", "function:hello-pv-dev-login-3f9a2c-hello")],
+    ["lambda:UpdateFunctionCode", at("lambda", "function:hello-main-test")],
+    ["sqs:SetQueueAttributes", at("sqs", "hello-main-test")],
+    ["logs:DeleteLogGroup", at("logs", "log-group:/aws/lambda/hello-main-test")],
+    ["logs:DeleteLogGroup", at("logs", "log-group:/slipway/hello-dev/network")],
+    ["events:PutTargets", at("events", "rule/hello-preview-main_dev-pushed")],
+    ["codepipeline:UpdatePipeline", at("codepipeline", "hello-delivery-x")],
+    ["s3:PutBucketPolicy", "arn:aws:s3:::hello-state-111111111111-eu-west-1"],
+    ["s3:GetObject", "arn:aws:s3:::hello-artifacts-111111111111-eu-west-1/hello-main/Build/one"],
+    ["iam:PutRolePolicy", "arn:aws:iam::111111111111:role/hello-main-test"],
+    ["iam:UpdateAssumeRolePolicy", "arn:aws:iam::111111111111:role/hello-pv-dev-deploy"],
+    ["ecr:SetRepositoryPolicy", at("ecr", "repository/payroll/web")],
+    ["kms:CreateAlias", at("kms", "alias/hello-state")],
+  ])("is not %s on %s", (action, resource) => {
+    expect(mayUpdate(action, resource)).toBe(false);
+  });
+});
+
 describe("a pipeline that previews are made like", () => {
   const role = (name: string) => `arn:aws:iam::111111111111:role/${name}`;
   const within = { "iam:PermissionsBoundary": "arn:aws:iam::111111111111:policy/hello-delivery-boundary" };

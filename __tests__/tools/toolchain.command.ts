@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { zipSync } from "fflate";
-import { cdktfSwitches, terraformEnvironment } from "../../tools/toolchain";
+import { cdktfSwitches, onlyAwsConfiguration, terraformEnvironment } from "../../tools/toolchain";
 import { fetchProvider, PROVIDER_VERSION, providerMirror } from "../../tools/toolchain/mirror";
 import { motoServer } from "../../tools/toolchain/moto";
 import { fits, platformName, TERRAFORM_VERSION, terraform } from "../../tools/toolchain/terraform";
@@ -235,6 +235,21 @@ describe("the emulator", () => {
 });
 
 describe("the provider", () => {
+  test("is the only one that may be fetched for a state that is not trusted", () => {
+    delete process.env.SLIPWAY_PROVIDER_MIRROR;
+    const own = ['"registry.terraform.io/hashicorp/aws"', '"registry.opentofu.org/hashicorp/aws"'];
+    const text = onlyAwsConfiguration();
+    expect(text).toMatch(/^provider_installation \{/);
+    // Each way of fetching is limited.
+    const ways = text.match(/(direct|filesystem_mirror) \{[^}]*\}/g) ?? [];
+    expect(ways).toHaveLength(1);
+    for (const way of ways) {
+      const included = /include = \[(.*)\]/.exec(way)?.[1]?.split(", ") ?? [];
+      expect(included.length).toBeGreaterThan(0);
+      expect(included.filter((one) => !own.includes(one))).toEqual([]);
+    }
+  });
+
   const PROVIDER = `registry.terraform.io/hashicorp/aws/${PROVIDER_VERSION}`;
   const mirror = () => join(project, "mirror");
   const fill = (platform = platformName()) =>

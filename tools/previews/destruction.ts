@@ -6,7 +6,7 @@ import type { EnvironmentSettings, Settings } from "../../settings";
 import { deployRoleArn, stateBucketName, stateKey, stateKeyAlias } from "../../shared/names";
 import { type RunResult, run } from "../cdktf";
 import { wordsOf } from "../stack";
-import { PROVIDER_VERSION, terraform } from "../toolchain";
+import { onlyAwsConfiguration, PROVIDER_VERSION, terraform } from "../toolchain";
 
 /** Whoever deploys is waited for so long. */
 const LOCK_TIMEOUT = "10m";
@@ -32,11 +32,13 @@ export async function destroy(destruction: Destruction): Promise<string | undefi
   const { environment, pauseSeconds, onLine } = destruction;
   const scratch = mkdtempSync(join(tmpdir(), "slipway-teardown-"));
   const folder = join(scratch, environment.name);
+  const commandLine = join(scratch, "terraform.rc");
   const { path } = await terraform();
   const ask = (command: string, ...switches: string[]) =>
     run(path, [command, "-no-color", "-input=false", ...switches], {
       cwd: folder,
-      env: { TF_IN_AUTOMATION: "1" },
+      // Whatever the state names, no other provider is run with the right to destroy.
+      env: { TF_IN_AUTOMATION: "1", TF_CLI_CONFIG_FILE: commandLine },
       onLine: (line) => {
         if (PROGRESS.test(line)) onLine(line);
       },
@@ -44,6 +46,7 @@ export async function destroy(destruction: Destruction): Promise<string | undefi
   const destroyAll = () => ask("destroy", "-auto-approve", `-lock-timeout=${LOCK_TIMEOUT}`);
   try {
     mkdirSync(folder);
+    writeFileSync(commandLine, onlyAwsConfiguration());
     writeFileSync(join(folder, "main.tf.json"), JSON.stringify(configurationOf(destruction), null, 2));
     const init = await ask("init");
     if (!succeeded(init)) return wordsOf(init);

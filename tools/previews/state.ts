@@ -69,12 +69,13 @@ export class PreviewState {
       return (await Body?.transformToString()) ?? "";
     });
     if (text === undefined) return undefined;
-    const managed = this.parse(text).resources.filter(({ mode }) => mode === "managed");
-    const foreign = managed.find(({ provider }) => !PROVIDERS.includes(provider));
+    const { resources } = this.parse(text);
+    const foreign = resources.find(({ provider }) => !PROVIDERS.includes(provider));
     if (foreign)
       throw this.refusal(
         `holds ${addressOf(foreign)} of ${visible(foreign.provider)}, and a preview has resources of ${PROVIDERS[0]} alone`,
       );
+    const managed = resources.filter(({ mode }) => mode === "managed");
     const instances = managed.flatMap(({ type, instances }) =>
       instances.map(({ attributes = {} }) => ({ type, attributes })),
     );

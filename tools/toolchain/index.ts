@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { projectRoot } from "../project";
-import { isPacked, providerMirror, providersIn } from "./mirror";
+import { isPacked, PROVIDER, providerMirror, providersIn } from "./mirror";
 import { terraform } from "./terraform";
 
 // What the commands of this project run: found on the machine where it fits, else brought along.
@@ -19,6 +19,9 @@ export async function terraformEnvironment(): Promise<Record<string, string>> {
   if (isAbsolute(path)) environment.PATH = `${dirname(path)}${delimiter}${process.env.PATH ?? ""}`;
   return { ...environment, ...providerEnvironment(providerMirror()) };
 }
+
+/** The same provider, as OpenTofu finds it. */
+const OPENTOFU_PROVIDER = "registry.opentofu.org/hashicorp/aws";
 
 /** Switches of `cdktf` that fit: locking asks the registry, mirror or not. */
 export const cdktfSwitches = () => (providerMirror() ? ["--skip-provider-lock"] : []);
@@ -64,14 +67,32 @@ function writeWhereNew(file: string, content: string): void {
 /** Providers that the mirror does not hold are still fetched. */
 function mirrorConfiguration(mirror: string): string {
   const providers = JSON.stringify(providersIn(mirror));
-  return `provider_installation {
-  filesystem_mirror {
-    path    = ${JSON.stringify(mirror)}
-    include = ${providers}
-  }
-  direct {
-    exclude = ${providers}
-  }
+  return installation([
+    ["filesystem_mirror", `path    = ${JSON.stringify(mirror)}`, `include = ${providers}`],
+    ["direct", `exclude = ${providers}`],
+  ]);
 }
-`;
+
+/**
+ * What lets Terraform fetch and run the AWS provider and no other, whatever a state names: of a state that is not trusted.
+ *
+ * @returns text of a configuration of Terraform's command line
+ */
+export function onlyAwsConfiguration(): string {
+  const mirror = providerMirror();
+  const include = (...providers: readonly string[]) =>
+    `include = [${providers.map((one) => JSON.stringify(one)).join(", ")}]`;
+  return installation([
+    mirror
+      ? ["filesystem_mirror", `path    = ${JSON.stringify(mirror)}`, include(PROVIDER)]
+      : ["direct", include(PROVIDER, OPENTOFU_PROVIDER)],
+  ]);
+}
+
+/** @param methods each its kind and its settings */
+function installation(methods: readonly (readonly [kind: string, ...settings: readonly string[]])[]): string {
+  const blocks = methods.map(
+    ([kind, ...settings]) => `  ${kind} {\n${settings.map((setting) => `    ${setting}\n`).join("")}  }\n`,
+  );
+  return `provider_installation {\n${blocks.join("")}}\n`;
 }

@@ -18,7 +18,8 @@ import { platformName, terraform, withoutFrame } from "./terraform";
 export const PROVIDER_VERSION = "5.100.0";
 
 const HOST = "registry.terraform.io";
-const PROVIDER = `${HOST}/hashicorp/aws`;
+/** As Terraform writes it in full. */
+export const PROVIDER = `${HOST}/hashicorp/aws`;
 /** How deep below the file system's root a mirror is looked for. */
 const DEPTH = 3;
 /** Folders in which no mirror is, and some of which have no end. */

@@ -324,6 +324,14 @@ test.each<[string, string, RegExp]>([
     /holds evil_thing\.x of provider\["evil\.example\/e\/evil"\]/,
   ],
   [
+    "names one for what it only reads, which would be run as well",
+    JSON.stringify({
+      version: 4,
+      resources: [{ ...held("evil_thing.x", {}, 'provider["evil.example/e/evil"]'), mode: "data" }],
+    }),
+    /holds evil_thing\.x of provider\["evil\.example\/e\/evil"\]/,
+  ],
+  [
     "names a provider that is configured elsewhere",
     JSON.stringify({ version: 4, resources: [held("aws_eip.x", {}, `${AWS}.other`)] }),
     /holds aws_eip\.x of provider/,

@@ -264,6 +264,11 @@ export class Directory {
           (await this.json("acm", "CertificateManager.ListTagsForCertificate", input, there))?.Tags,
         );
       }
+      case "application-autoscaling": {
+        const input = { ResourceARN: arn };
+        const found = await this.json(service, "AnyScaleFrontendService.ListTagsForResource", input, there);
+        return new Map(Object.entries((found?.Tags ?? {}) as Record<string, string>));
+      }
       case "secretsmanager":
         return pairs(
           (await this.json(service, "secretsmanager.DescribeSecret", { SecretId: arn }, there))?.Tags,

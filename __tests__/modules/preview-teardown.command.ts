@@ -34,8 +34,7 @@ const teardownOf = (of: Settings): SynthesizedStack =>
   synthesizeConstruct((scope) => {
     const key = new Key(scope, "key", { ...place, alias: "alias/hello", description: "A key" });
     const bucket = (name: string) => new Bucket(scope, name, { name: `hello-${name}`, key });
-    const [artifacts, previews] = [bucket("artifacts"), bucket("previews")];
-    new PreviewTeardown(scope, "teardown", { settings: of, artifacts, previews, key });
+    new PreviewTeardown(scope, "teardown", { settings: of, artifacts: bucket("artifacts"), key });
   });
 
 const project = () =>
@@ -63,22 +62,14 @@ test("is a build without a source, of the name that others know it by, that is t
     PROJECT: "hello",
     SLIPWAY_PREVIEW: "none",
     PIPELINE: "none",
-    PREVIEW_PIPELINE: "none",
   });
 });
 
-test("fails when its role reaches more than trees of pipelines, and what previews may leave", () => {
+test("fails when its role reaches more than trees of ordinary pipelines, and what previews may leave", () => {
   expect(grantsOf(stack)).toEqual([
-    [
-      ["codepipeline:ListActionExecutions"],
-      ["hello-main", "hello-preview-main_dev_*"].map(
-        (name) => `arn:aws:codepipeline:eu-west-1:111111111111:${name}`,
-      ),
-    ],
+    [["codepipeline:ListActionExecutions"], ["arn:aws:codepipeline:eu-west-1:111111111111:hello-main"]],
     [["s3:GetBucketAcl", "s3:GetBucketLocation"], ["arn:aws:s3:::hello-artifacts"]],
     [["s3:GetObject", "s3:GetObjectVersion"], ["arn:aws:s3:::hello-artifacts/hello-main/Build/*"]],
-    [["s3:GetBucketAcl", "s3:GetBucketLocation"], ["arn:aws:s3:::hello-previews"]],
-    [["s3:GetObject", "s3:GetObjectVersion"], ["arn:aws:s3:::hello-previews/hello-preview-main_d/Build/*"]],
     [["s3:ListBucket"], [STATE]],
     [
       ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
@@ -90,15 +81,6 @@ test("fails when its role reaches more than trees of pipelines, and what preview
       ["arn:aws:ecr:eu-west-1:111111111111:repository/hello/preview/web"],
     ],
   ]);
-});
-
-test("finds the artifacts of previews whose pipelines have names that CodePipeline does not cut off before the slug", () => {
-  const pipelines = { m: { ...settings.pipelines.main!, name: "m" } };
-  const previews = [{ ...rule, pipeline: "m" }];
-  const short = teardownOf({ ...settings, project: "ab", pipelines, previews });
-  expect(grantsOf(short).flatMap(([, resources]) => resources)).toContain(
-    "arn:aws:s3:::hello-previews/ab-preview-m_dev_*/Build/*",
-  );
 });
 
 test("serves trials where there are no previews", () => {
@@ -170,7 +152,6 @@ fi`,
     ...buildspec().env.variables,
     SLIPWAY_PREVIEW: "pv-dev-login-3f9a2c",
     PIPELINE: "hello-main",
-    PREVIEW_PIPELINE: OWN,
     ...variables,
   };
   const { exitCode, said } = await new Promise<{ exitCode: number; said: string }>((resolve) => {
@@ -204,31 +185,16 @@ describe("its build", () => {
     expect(build).toMatchObject({ exitCode: 0, ran: torn("second") });
   });
 
-  test.each<[string, Given["pipelines"]]>([
-    ["the ordinary pipeline is not there", {}],
-    ["it has synthesized nothing", { "hello-main": [] }],
-    ["its tree is kept no more", { "hello-main": [synth("gone")] }],
-    ["its tree is older than previews", { "hello-main": [synth("old")] }],
-  ])("takes the preview's own tree where %s", async (_, ordinary) => {
-    const build = await runBuild({ pipelines: { ...ordinary, [OWN]: [synth("own")] } });
-    expect(build).toMatchObject({ exitCode: 0, ran: torn("own") });
-  });
-
-  test("fails where there is no tree at all, and says what to do", async () => {
-    const { exitCode, said, ran } = await runBuild({ pipelines: { "hello-main": [synth("old")] } });
+  test.each<[string, Given["pipelines"], RegExp]>([
+    ["is not there", {}, /PipelineNotFound/],
+    ["has synthesized nothing", { "hello-main": [] }, /it has synthesized nothing yet/],
+    ["keeps its tree no more", { "hello-main": [synth("gone")] }, /404 Not Found/],
+    ["has a tree older than previews", { "hello-main": [synth("old")] }, /is older than previews/],
+  ])("fails where the ordinary pipeline %s: the branch's own tree gets no right to destroy", async (_, ordinary, why) => {
+    const { exitCode, said, ran } = await runBuild({ pipelines: { ...ordinary, [OWN]: [synth("own")] } });
     expect({ exitCode, ran }).toEqual({ exitCode: 1, ran: undefined });
-    expect(said).toMatch(
-      /hello-main: what it has synthesized is older.*\nhello-preview-\S+: PipelineNotFound.*\nRun hello-main once/,
-    );
-  });
-
-  test("asks one pipeline alone where a trial is to go, which has none of its own", async () => {
-    const { said, asked } = await runBuild({
-      pipelines: {},
-      variables: { SLIPWAY_PREVIEW: "pv-dev-t0123456789", PREVIEW_PIPELINE: "none" },
-    });
-    expect(said).not.toContain("none");
-    expect(asked!.split("\n")).toHaveLength(1);
+    expect(said).toMatch(why);
+    expect(said).toMatch(/Run hello-main once/);
   });
 
   test("fails where something is left", async () => {
@@ -245,9 +211,7 @@ describe("its build", () => {
     { PIPELINE: "" },
     { PIPELINE: "other-main" },
     { PIPELINE: "hello-main/../../x" },
-    { PREVIEW_PIPELINE: "" },
-    { PREVIEW_PIPELINE: "hello-main" },
-    { PREVIEW_PIPELINE: `${OWN}/..` },
+    { PIPELINE: OWN },
   ])("asks nobody anything where it is told %j", async (variables) => {
     const pipelines = { "hello-main": [synth("first")], [OWN]: [synth("own")] };
     const { exitCode, said, asked, ran } = await runBuild({ pipelines, variables });
