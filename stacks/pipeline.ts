@@ -142,6 +142,23 @@ export class PipelineStack extends SlipwayStack {
         "The connection to the repository. Until somebody has finished its handshake, once, in the console (Developer Tools, Settings, Connections, Update pending connection), the source's action fails",
       );
     this.output("pipeline_name", name, "The pipeline");
+    if (template) this.warnOfNeighbours(template);
+  }
+
+  /** Roles cannot keep a preview off all that is in its account: services attach what they are told to. */
+  private warnOfNeighbours({ environment: { name, account } }: PreviewTemplate): void {
+    const { settings } = this;
+    const others = Object.values(settings.environments).filter((one) => one.account === account);
+    const neighbours = [
+      ...(settings.account === account ? ["the pipelines themselves"] : []),
+      ...others.map((one) => one.name).filter((other) => other !== name),
+    ];
+    if (neighbours.length)
+      this.output(
+        "warning_previews",
+        `Previews of ${name} are in one account with ${neighbours.join(", ")}: whoever may push a branch can put load balancers and tasks into their networks, and change HTTP APIs there. Give ${name} an account of its own`,
+        "What is not safe here",
+      );
   }
 
   /** What is tried before anything is deployed. */

@@ -669,6 +669,18 @@ describe("the template of previews", () => {
     );
   });
 
+  test("warns where previews share an account with something else", async () => {
+    const warning = async (account: string) => {
+      const { environments } = await exampleSettings();
+      const dev = { ...environments.dev!, account };
+      const { output } = await template({ environments: { ...environments, dev } });
+      return (output as Record<string, { value: string }>).warning_previews?.value;
+    };
+    expect(await warning("222222222222")).toBeUndefined();
+    expect(await warning("333333333333")).toContain("in one account with prod:");
+    expect(await warning("111111111111")).toContain("in one account with the pipelines themselves:");
+  });
+
   test("pushes images of previews, and no others", async () => {
     const repositories = resources(await template()).filter((one) => one.includes(":ecr:"));
     expect(repositories).toEqual(["arn:aws:ecr:eu-west-1:111111111111:repository/hello/preview/web"]);
