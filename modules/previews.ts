@@ -179,12 +179,6 @@ export class Previews extends Construct {
           repository: source.repository,
           deployed: Object.values(settings.pipelines).map(({ branch }) => branch),
           rules: settings.previews,
-          templates: Object.fromEntries(
-            previewTemplates(settings).map(({ name, pipeline, environment }) => [
-              name,
-              { pipeline: pipelineName(settings, pipeline.name), environment: environment.name },
-            ]),
-          ),
           trials: Object.fromEntries(
             Object.values(settings.pipelines).flatMap(({ name, trial }) =>
               trial ? [[trial.environment, pipelineName(settings, name)]] : [],
@@ -289,6 +283,7 @@ export class Previews extends Construct {
       role.allow({
         actions: [
           "codecommit:GetBranch",
+          "codecommit:GetCommit",
           "codecommit:GetCommentsForPullRequest",
           "codecommit:GetPullRequest",
           "codecommit:ListBranches",

@@ -196,7 +196,7 @@ function checkPreviewDomains(settings: Settings, problems: Problems): void {
 /** Lambda takes 4 KB of variables, and some of them are others. */
 const MOST_OF_PREVIEWS = 2500;
 
-function checkPreviews({ previews, source }: Settings, problems: Problems): void {
+function checkPreviews({ previews, source, pipelines }: Settings, problems: Problems): void {
   if (!previews.length) return;
   if (source.provider === "connection" && source.host !== "GitHub")
     problems.add(["previews"], {
@@ -205,11 +205,12 @@ function checkPreviews({ previews, source }: Settings, problems: Problems): void
       allowed: 'previews with provider = "github-token" or "codecommit", or a connection to GitHub',
       mend: "Take previews out.",
     });
-  const size = Buffer.byteLength(JSON.stringify(previews));
+  const deployed = Object.values(pipelines).map(({ branch }) => branch);
+  const size = Buffer.byteLength(JSON.stringify([previews, deployed]));
   if (size > MOST_OF_PREVIEWS)
     problems.add(["previews"], {
       given: `${size} bytes`,
-      what: `As JSON, with defaults, they have ${size} bytes; they travel in a variable of a function, which has 4 KB for all.`,
+      what: `As JSON, with defaults and the branches that pipelines deploy, they have ${size} bytes; they travel in a variable of a function, which has 4 KB for all.`,
       allowed: `${MOST_OF_PREVIEWS} bytes`,
       mend: "Join patterns by * , or take some out.",
     });

@@ -110,6 +110,11 @@ export const previewsOf = (environment: string) => `pv-${environment}`;
 /** The name of an environment that is a preview; also of its stack. */
 export const previewEnvironmentName = (of: string, slug: string) => `${previewsOf(of)}-${slug}`;
 
+const PREVIEW_NAME = /^pv-[a-z][a-z0-9-]{0,15}-([a-z0-9]{1,10}-[0-9a-f]{6}|t[0-9a-f]{10})$/;
+
+/** Whether a name is as those of previews and trials are, of whatever environment. */
+export const isPreviewName = (name: string) => PREVIEW_NAME.test(name);
+
 /**
  * What a preview's name says, where it is one of an environment that there is.
  *

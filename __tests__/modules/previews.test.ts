@@ -162,6 +162,6 @@ test("tells the function what it works on", () => {
   };
   const { PREVIEWS } = environment.variables;
   // Its reference to a resource is quoted text here.
-  expect(PREVIEWS).toContain('"templates":{"main_dev":{"pipeline":"hello-main","environment":"dev"}}');
+  expect(PREVIEWS).toContain('"rules":[{"pattern":"feature/*","pipeline":"main","environment":"dev"');
   expect(PREVIEWS).toContain('"deployed":["main"]');
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { readSettings, SETTINGS_KEYS, type Settings, SettingsError } from "../../settings";
 import { ROOT } from "../support/settings";
+import { anyText } from "../support/text";
 import { dev, refused, two, web } from "./refused";
 
 let folder: string;
@@ -472,7 +473,7 @@ describe("whatever the file holds", () => {
       "__proto__",
     );
     const text = fc.oneof(
-      fc.string({ unit: "binary" }),
+      anyText(),
       fc.array(pieces, { maxLength: 40 }).map((all) => all.join("")),
     );
     await fc.assert(

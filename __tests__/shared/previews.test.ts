@@ -15,10 +15,11 @@ import {
   templateOf,
   trialSlug,
 } from "../../shared/previews";
+import { anyText } from "../support/text";
 
 /** Branches as anybody may name them, and a little of what Git would refuse. */
 const branches = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 250 }),
+  anyText({ maxLength: 250 }),
   fc.stringMatching(/^[a-zA-Z0-9/._-]{1,60}$/),
   fc.constantFrom(
     "feature/$(reboot)",

@@ -17,7 +17,8 @@ export interface CloneProps {
 /** What names the branch in a source's configuration: GitHub's version 1, or connections and CodeCommit. */
 const BRANCH_KEYS = ["Branch", "BranchName"];
 
-const TOKEN_KEY = "OAuthToken";
+/** Of a source's configuration: what CodePipeline does not show. */
+export const TOKEN_KEY = "OAuthToken";
 
 /**
  * A preview's pipeline: all that the template has, but for its name, branch, environment and token.

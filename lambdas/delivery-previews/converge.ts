@@ -213,12 +213,12 @@ async function open(desk: Desk, preview: Preview, want: Want): Promise<void> {
   const record = isWritten ? await records.write(place.name, value, before) : before;
   if (!exists && (await countOthers(desk, place, want)) >= want.rule.limit) {
     await records.remove(place.name, record);
-    const { limit, pattern } = want.rule;
+    const { limit, pattern, ttlHours } = want.rule;
     return refuse(
       desk,
       place,
       want,
-      `there are ${limit} previews of ${pattern} already, which is the most. It is tried again each quarter of an hour`,
+      `there are ${limit} previews of ${pattern} already, which is the most. It is tried again each quarter of an hour, until ${ttlHours} hours after the last commit, and with the next push`,
     );
   }
   if (closing) await closings.remove(place.environment, closing);

@@ -17,7 +17,7 @@ import {
 import { readActionRuns } from "../../shared/action-executions";
 import { releaseName } from "../../shared/names";
 import { PREVIEW_ADDRESSES, PREVIEW_TAGS, previewsOf } from "../../shared/previews";
-import { branchTag } from "./clone";
+import { branchTag, TOKEN_KEY } from "./clone";
 import { type Place, placeOfPipeline } from "./place";
 import type { Task } from "./task";
 
@@ -94,11 +94,14 @@ export class Pipelines {
         { key: PREVIEW_TAGS.branch, value: branchTag(branch) },
       ],
     });
-    return unless(["PipelineNameInUseException"], () => this.client.send(command));
+    return unless(["PipelineNameInUseException"], () =>
+      withoutSecrets(definition, () => this.client.send(command)),
+    );
   }
 
   async update(definition: PipelineDeclaration): Promise<void> {
-    await this.client.send(new UpdatePipelineCommand({ pipeline: definition }));
+    const command = new UpdatePipelineCommand({ pipeline: definition });
+    await withoutSecrets(definition, () => this.client.send(command));
   }
 
   async delete({ pipeline }: Place): Promise<void> {
@@ -168,6 +171,18 @@ const GONE = [
 
 /** It has ended, or somebody has stopped it already. */
 const STOPPED = ["PipelineExecutionNotStoppableException", "DuplicatedStopRequestException"];
+
+/** What CodePipeline does not take it may quote. */
+async function withoutSecrets<T>({ stages = [] }: PipelineDeclaration, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const actions = stages.flatMap((stage) => stage.actions ?? []);
+    for (const token of actions.flatMap(({ configuration }) => configuration?.[TOKEN_KEY] ?? []))
+      (error as Error).message = (error as Error).message.replaceAll(token, "(hidden)");
+    throw error;
+  }
+}
 
 async function orNone<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {

@@ -17,9 +17,12 @@ export interface Place {
   readonly ordinary: string;
 }
 
-/** Of no other text is a template, or a preview, made: names have no underscores. */
-const TEMPLATE = /^([a-z0-9-]+)_([a-z0-9-]+)$/;
-const PREVIEW = /^([a-z0-9-]+_[a-z0-9-]+)_([a-z0-9-]+)$/;
+/**
+ * Of no other text is a template, or a preview, made: names have no underscores. Pipelines are not called so: it would be
+ * another project's, whose name goes on from this one's.
+ */
+const TEMPLATE = /^(?!(?:delivery|preview|pv)[-_])([a-z0-9-]+)_([a-z0-9-]+)$/;
+const PREVIEW = /^((?!(?:delivery|preview|pv)[-_])[a-z0-9-]+_[a-z0-9-]+)_([a-z0-9-]+)$/;
 
 /** The place of a preview; also of one whose template the settings have no more. */
 export function placeOf(task: Task, template: string, slug: string): Place {

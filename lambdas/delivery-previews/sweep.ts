@@ -1,6 +1,6 @@
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { stateKey } from "../../shared/names";
-import { previewSlug, previewsOf, ruleOf, templateOf } from "../../shared/previews";
+import { isPreviewName, previewSlug, previewsOf, ruleOf, templateOf } from "../../shared/previews";
 import { converge, type Subject } from "./converge";
 import { type Desk, HOUR } from "./desk";
 import { placeNamed, placeOf } from "./place";
@@ -9,12 +9,19 @@ import { beginClosing, type Remains, tearDown } from "./teardown";
 /** A trial that is at work writes its state more often. */
 const TRIAL = 3 * HOUR;
 
+/** Of so many branches without a preview it is asked when somebody worked on them last; of the others by later sweeps. */
+const ASKED = 100;
+
+/** How often it is swept. */
+const QUARTER = HOUR / 4;
+
 /** What a step takes at most, or nearly; where less is left, the rest is the next sweep's. */
 const MILLISECONDS_FOR_STEP = 20_000;
 
 /**
  * Repairs what no event, or a lost one, told of: goes through all branches, pull requests, pipelines, records and states, and
- * takes the next step for each that there is something to do for. What is to go is first.
+ * takes the next step for each that there is something to do for. What is to go is first. A branch whose time to live has
+ * passed since its last commit gets no preview by a sweep: of those that nobody works on any more there are many.
  *
  * @param timeLeft milliseconds that the function still has
  * @throws Error of what could not be done, after all the rest was
@@ -58,7 +65,7 @@ async function readSteps(desk: Desk): Promise<Step[]> {
     const pullRequestsInto = pulls.filter((pull) => pull.branch === branch).map(({ into }) => into);
     const rule = ruleOf(task.rules, task.deployed, { branch, pullRequestsInto });
     const slug = previewSlug(branch);
-    return rule ? [{ ...placeOf(task, templateOf(rule), slug), branch, commit }] : [];
+    return rule ? [{ ...placeOf(task, templateOf(rule), slug), rule, branch, commit }] : [];
   });
 
   const known = new Set(places.map(({ environment }) => environment));
@@ -67,7 +74,8 @@ async function readSteps(desk: Desk): Promise<Step[]> {
   const slugs = new Set(places.map(({ slug }) => slug));
   const wantedSlugs = new Set(wanted.map(({ slug }) => slug));
   const unwanted = [...slugs].filter((slug) => !wantedSlugs.has(slug));
-  const [there, missing] = [true, false].map((is) => wanted.filter(({ slug }) => slugs.has(slug) === is));
+  const there = wanted.filter(({ slug }) => slugs.has(slug));
+  const missing = wanted.filter(({ slug }) => !slugs.has(slug));
   const names = new Set(made.map(({ name }) => name));
   return [
     ...orphans.map((environment) => ({
@@ -75,17 +83,30 @@ async function readSteps(desk: Desk): Promise<Step[]> {
       run: () => bury(desk, remainsOf(desk, environment)),
     })),
     ...unwanted.map((slug) => ({ what: { slug }, run: () => converge(desk, { slug }, true) })),
-    ...[...there!, ...missing!].map(({ slug, branch, commit, name, environment }) => ({
+    ...there.map(({ slug, branch, commit, name, environment }) => ({
       what: { slug, branch },
       run: async () => {
-        // Of branches that nobody works on any more there are many.
         const isLeft = names.has(name) || remains.has(environment);
         const record = isLeft ? undefined : await records.read(name);
         const isOver = record && record.value.expired === commit && !record.value.holds;
         if (!isOver) await converge(desk, { slug, branch }, true);
       },
     })),
+    ...inTurn(desk, missing).map(({ slug, branch, commit, rule }) => ({
+      what: { slug, branch },
+      run: async () => {
+        const committed = await repository.committedAt(commit);
+        const isAlive = committed && desk.now().getTime() - committed.getTime() < rule.ttlHours * HOUR;
+        if (isAlive) await converge(desk, { slug, branch }, true);
+      },
+    })),
   ];
+}
+
+/** Some of all, and others the next time. */
+function inTurn<T>({ now }: Desk, all: readonly T[]): T[] {
+  const first = (Math.floor(now().getTime() / QUARTER) * ASKED) % Math.max(all.length, 1);
+  return [...all.slice(first), ...all.slice(0, first)].slice(0, ASKED);
 }
 
 const STATE_END = stateKey("");
@@ -105,6 +126,8 @@ async function readStates({ clients, task, now }: Desk): Promise<string[]> {
     for (const { Key = "", LastModified } of page.Contents ?? []) {
       if (!Key.endsWith(STATE_END)) continue;
       const environment = Key.slice(0, -STATE_END.length);
+      // Whatever else was put there is nobody's to destroy.
+      if (!isPreviewName(environment)) continue;
       const isAtWork = isTrial(environment) && now().getTime() - Number(LastModified) < TRIAL;
       if (!isAtWork) environments.push(environment);
     }
@@ -123,7 +146,7 @@ function remainsOf({ task }: Desk, environment: string): Remains {
   const templates = Object.values(task.templates);
   const template = templates.find((one) => isLike(one.environment)) ?? templates[0];
   const ordinary = (isTrial(environment) ? trial : undefined) ?? template?.pipeline ?? trial ?? NONE;
-  return { environment, ordinary, pipeline: NONE };
+  return { environment, ordinary };
 }
 
 /** The teardown takes this for a pipeline that there is not. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { jsonText } from "../../shared/json-text";
-import type { PreviewRule } from "../../shared/previews";
+import { pipelineName } from "../../shared/names";
+import { type PreviewRule, templateOf } from "../../shared/previews";
 
 const name = z.string().min(1);
 const names = z.array(name);
@@ -25,15 +26,6 @@ const previews = z.object({
   /** Branches, and patterns of them, that pipelines deploy. */
   deployed: names,
   rules: z.array(rule),
-  /** By their names, what previews are made like. */
-  templates: z.record(
-    name,
-    z.object({
-      /** The ordinary pipeline, as CodePipeline calls it. */
-      pipeline: name,
-      environment: name,
-    }),
-  ),
   /** By environment that trials are made like, the ordinary pipeline that makes them, as CodePipeline calls it. */
   trials: z.record(name, name).default({}),
   /** Holds the records, beside what the previews' pipelines keep there. */
@@ -53,11 +45,26 @@ const variables = z.object({
 });
 
 /** Which previews there are to be, and where. */
-export type Task = z.infer<typeof previews> & { readonly githubApi: string };
+export type Task = z.infer<typeof previews> & {
+  readonly githubApi: string;
+  /** By their names, what previews are made like. */
+  readonly templates: Readonly<Record<string, Template>>;
+};
+
+interface Template {
+  /** The ordinary pipeline, as CodePipeline calls it. */
+  readonly pipeline: string;
+  readonly environment: string;
+}
 
 /** @throws Error that names the environment variables that are not what they should be */
 export function readTask(environment: NodeJS.ProcessEnv): Task {
   const { success, error, data } = variables.safeParse(environment);
   if (!success) throw new Error(`The function's environment variables are wrong:\n${z.prettifyError(error)}`);
-  return { ...data.PREVIEWS, githubApi: data.GITHUB_API_URL.replace(/\/+$/, "") };
+  const { PREVIEWS: task, GITHUB_API_URL: url } = data;
+  const templates = task.rules.map((rule) => [
+    templateOf(rule),
+    { pipeline: pipelineName(task, rule.pipeline), environment: rule.environment },
+  ]);
+  return { ...task, templates: Object.fromEntries(templates), githubApi: url.replace(/\/+$/, "") };
 }

@@ -7,9 +7,9 @@ import {
 } from "@aws-sdk/client-codebuild";
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { PublishCommand } from "@aws-sdk/client-sns";
+import { logUrl } from "../../shared/console-links";
 import { stateKey } from "../../shared/names";
 import { PREVIEW } from "../../shared/previews";
-import { buildUrl } from "./console";
 import { DAY, type Desk } from "./desk";
 import type { Place } from "./place";
 import type { Closing, Kept } from "./records";
@@ -18,7 +18,7 @@ import type { Closing, Kept } from "./records";
 const RETRIES = 3;
 
 /** An environment that is to be destroyed. */
-export type Remains = Pick<Place, "environment" | "pipeline" | "ordinary">;
+export type Remains = Pick<Place, "environment" | "ordinary">;
 
 export interface TeardownProps {
   /** Whether a build must have succeeded, also where there is no state: it removes images, too. */
@@ -95,7 +95,7 @@ export async function tearDown(
 /** @param before how many there were: of those that see the same of them, one starts the next */
 async function start(
   { clients, task, closings, log, now }: Desk,
-  { environment, pipeline, ordinary }: Remains,
+  { environment, ordinary }: Remains,
   closing: Kept<Closing>,
   before: number,
 ): Promise<void> {
@@ -103,7 +103,7 @@ async function start(
   const attempt = { at: now().toISOString(), after: before };
   await closings.write(environment, { ...closing.value, attempt }, closing);
   log.info("The environment is being destroyed", { environment, attempt: before + 1 });
-  const variables = { [PREVIEW.variable]: environment, PREVIEW_PIPELINE: pipeline, PIPELINE: ordinary };
+  const variables = { [PREVIEW.variable]: environment, PIPELINE: ordinary };
   await clients.codebuild.send(
     new StartBuildCommand({
       projectName: task.teardown,
@@ -155,7 +155,7 @@ async function tellStuck(
         `The preview ${environment} is to be removed, and its teardown has failed ${failed.length} times.`,
         "What it has goes on, and costs.",
         "",
-        `The last log: ${buildUrl(task, failed[0]!.id ?? "")}`,
+        `The last log: ${logUrl(task, failed[0]!.id ?? "")}`,
         "",
         "Mend what the log names. It is tried again once a day; to try at once:",
         `  aws codebuild retry-build --id ${failed[0]!.id}`,

@@ -1,5 +1,5 @@
+import { pipelineUrl } from "../../shared/console-links";
 import { commentText, type PreviewNews } from "./comment";
-import { pipelineUrl } from "./console";
 import type { Desk } from "./desk";
 import type { Place } from "./place";
 import type { Saying } from "./repository";

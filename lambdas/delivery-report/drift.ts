@@ -1,9 +1,9 @@
 import type { Build } from "@aws-sdk/client-codebuild";
 import * as z from "zod";
+import { logUrl } from "../../shared/console-links";
 import type { DriftReport } from "../../shared/run-report";
 import { readBuilds } from "./builds";
 import { Claims } from "./claims";
-import { logUrl } from "./console";
 import { Redaction } from "./redact";
 import { readSecrets } from "./secrets";
 import { Store } from "./store";

@@ -1,5 +1,6 @@
 import type { CodePipelineClient } from "@aws-sdk/client-codepipeline";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { approvalUrl, executionUrl, logUrl } from "../../shared/console-links";
 import { applyName, approvedBy, planName, releaseName, verifyName } from "../../shared/names";
 import {
   type ActionReport,
@@ -14,7 +15,6 @@ import {
 } from "../../shared/run-report";
 import { type BuildClients, type Log, readBuilds, readLogs, readTests } from "./builds";
 import { commitOf, readCommit } from "./commit";
-import { approvalUrl, executionUrl, logUrl } from "./console";
 import {
   type ActionRun,
   type DeclaredStage,

@@ -136,6 +136,8 @@ export class FakeWorld {
   token: string | undefined = TOKEN;
   /** Heads by branch. */
   readonly branches = new Map<string, string>([["main", "c0ffee0"]]);
+  /** When commits were made that were not made just now. */
+  readonly committed = new Map<string, Date>();
   readonly pulls = new Map<number, { readonly branch: string; readonly into: string; isOpen: boolean }>();
   readonly comments = new Map<number, string>();
   readonly pipelines = new Map<string, FakePipeline>();
@@ -287,6 +289,7 @@ export class FakeWorld {
     const repository: Repository = {
       branch: (name) => operate("branch", () => branches().find((one) => one.name === name)),
       branches: () => operate("branches", branches),
+      committedAt: (commit) => operate("committedAt", () => this.committed.get(commit) ?? this.now),
       pullRequestsFrom: (branch) =>
         operate("pullRequestsFrom", () => open().filter((one) => one.branch === branch)),
       pullRequests: () => operate("pullRequests", open),

@@ -1,28 +1,7 @@
 import fc from "fast-check";
 import { ruleOf } from "../../../shared/previews";
 import { awsError, cloneName, environmentOf, FakeWorld, type Fault, TASK } from "./fake-world";
-
-const BRANCHES = ["feature/login", "feature/logout", "feature/$(id)`x`", "fix/cart", "fix/mail", "main"];
-
-/** Nothing expires: what that does is told elsewhere. */
-const RULES = TASK.rules.map((rule) => ({ ...rule, ttlHours: 8000 }));
-
-const change = fc.record({
-  what: fc.constantFrom("push", "push", "delete", "delete", "open", "close", "sweep"),
-  branch: fc.constantFrom(...BRANCHES),
-});
-type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
-
-/** Numbers that look random, the same each time for a seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { BRANCHES, type Change, change, RULES, randomOf } from "./history";
 
 class History {
   readonly world = new FakeWorld();

@@ -132,6 +132,17 @@ describe("a branch that is to have a preview", () => {
     expect(world.clones()).toHaveLength(1);
   });
 
+  test("hides the token where CodePipeline quotes what it does not take", async () => {
+    const world = new FakeWorld();
+    world.branches.set(LOGIN, "a1");
+    const error = awsError("InvalidStructureException");
+    error.message = `Value '{OAuthToken=${TOKEN}}' failed to satisfy constraint`;
+    world.fault = (operation) => (operation === "CreatePipeline" ? error : undefined);
+    await world.hearOf(LOGIN);
+    expect(has(world, "(hidden)")).toBe(true);
+    expect(has(world, TOKEN)).toBe(false);
+  });
+
   test("goes back to the queue where AWS says slow down", async () => {
     const world = new FakeWorld();
     world.branches.set(LOGIN, "a1");
@@ -304,7 +315,6 @@ describe("a branch that is gone", () => {
     expect(world.builds.map(({ environment }) => environment.environmentVariables)).toMatchObject([
       [
         { name: "SLIPWAY_PREVIEW", value: environmentOf(LOGIN) },
-        { name: "PREVIEW_PIPELINE", value: cloneName(LOGIN) },
         { name: "PIPELINE", value: "hello-main" },
       ],
     ]);
@@ -500,6 +510,62 @@ describe("a pull request", () => {
 });
 
 describe("a sweep", () => {
+  test("leaves alone a branch whose time to live has passed since its last commit, until somebody pushes", async () => {
+    const world = new FakeWorld();
+    for (const [branch, hours] of [
+      ["feature/old", 73],
+      ["feature/new", 71],
+    ] as const) {
+      world.branches.set(branch, `of-${hours}`);
+      world.committed.set(`of-${hours}`, new Date(world.now.getTime() - hours * 3_600_000));
+    }
+    await world.sweep();
+    expect(world.clones()).toEqual([cloneName("feature/new")]);
+    await world.hearOf("feature/old");
+    expect(world.clones()).toHaveLength(2);
+  });
+
+  test("keeps a preview whose branch was at an old commit when somebody pushed it", async () => {
+    const world = new FakeWorld();
+    world.committed.set("a1", new Date(0));
+    world.branches.set(LOGIN, "a1");
+    await world.hearOf(LOGIN);
+    await world.settle();
+    await world.sweep();
+    await world.settle();
+    expect(statuses(world)).toEqual(["Succeeded a1"]);
+  });
+
+  test("asks of a hundred branches that have none, and by and by of each", async () => {
+    const world = new FakeWorld();
+    const asked: string[] = [];
+    const old = Array.from({ length: 250 }, (_, number) => `old-${number}`);
+    for (const commit of old) world.branches.set(`feature/${commit}`, commit);
+    world.committed.get = (commit) => {
+      asked.push(commit);
+      return new Date(0);
+    };
+    for (let round = 1; round <= 5; round++) {
+      await world.sweep();
+      expect(asked).toHaveLength(100 * round);
+      world.minutes(15);
+    }
+    expect(new Set(asked)).toEqual(new Set(old));
+    expect(world.clones()).toEqual([]);
+  });
+
+  test("does the rest where it cannot be known how old a branch is", async () => {
+    const world = new FakeWorld();
+    world.committed.get = (commit) => {
+      if (commit === "a1") throw new Error("GitHub is down");
+      return world.now;
+    };
+    world.branches.set("feature/a", "a1");
+    world.branches.set("feature/b", "b1");
+    expect(await world.sweep()).toBe(false);
+    expect(world.clones()).toEqual([cloneName("feature/b")]);
+  });
+
   test("destroys a state that nothing belongs to", async () => {
     const world = new FakeWorld();
     world.states.set("pv-dev-old-0a1b2c", world.now);
@@ -509,9 +575,35 @@ describe("a sweep", () => {
     expectNothingLeft(world);
     expect(world.builds[0]?.environment.environmentVariables).toMatchObject([
       { value: "pv-dev-old-0a1b2c" },
-      { value: "none" },
       { value: "hello-main" },
     ]);
+  });
+
+  test.each([
+    "pv-x",
+    "pv-dev-$(id)",
+    "pv-dev-\u0007-0a1b2c",
+    "pv-dev-login-0a1b2c.old",
+  ])("leaves alone what somebody has put beside the states: %j", async (name) => {
+    const world = new FakeWorld();
+    world.states.set(name, world.now);
+    for (let sweeps = 0; sweeps < 3; sweeps++) {
+      await world.sweep();
+      await world.settle();
+    }
+    expect(world.builds).toEqual([]);
+  });
+
+  test("leaves alone the previews of a project whose name goes on from this one's", async () => {
+    const world = new FakeWorld();
+    const others = "hello-preview-preview-main_dev_login-3f9a2c";
+    world.deploy({ ...template(), name: others });
+    for (let sweeps = 0; sweeps < 3; sweeps++) {
+      await world.sweep();
+      await world.settle();
+    }
+    expect([...world.pipelines.keys()]).toContain(others);
+    expect(world.builds).toEqual([]);
   });
 
   test("destroys a trial that has not touched its state for three hours, by its own pipeline's tree", async () => {

@@ -1,6 +1,6 @@
 import { createRepository } from "../../../lambdas/delivery-previews/repository";
 
-const MARKER = "<!-- slipway:preview -->";
+const MARKER = "<!-- slipway:preview hello -->";
 const SHA = "c0ffee".padEnd(40, "0");
 
 type Input = Record<string, string | undefined>;
@@ -26,7 +26,7 @@ class FakeCodeCommit {
       return run(input);
     };
     return createRepository(
-      { provider: "codecommit", repository: "hello", githubApi: "" },
+      { project: "hello", provider: "codecommit", repository: "hello", githubApi: "" },
       { codecommit: { send } as never, fetch: () => Promise.reject(new Error("CodeCommit is asked")) },
       undefined,
     );
@@ -93,6 +93,17 @@ test("all branches are told, page by page, without those that go meanwhile", asy
     { name: "a", commit: SHA },
     { name: "c", commit: SHA },
   ]);
+});
+
+test("a commit is as old as its committer says, or is not there", async () => {
+  const aws = new FakeCodeCommit({
+    GetCommit: ({ commitId }) =>
+      commitId === SHA
+        ? { commit: { author: { date: "0 +0000" }, committer: { date: "1767261600 +0100" } } }
+        : refused("CommitIdDoesNotExistException")(),
+  });
+  expect(await aws.repository().committedAt(SHA)).toEqual(new Date("2026-01-01T10:00:00Z"));
+  expect(await aws.repository().committedAt("0".repeat(40))).toBeUndefined();
 });
 
 describe("pull requests", () => {

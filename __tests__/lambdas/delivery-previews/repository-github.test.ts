@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { createRepository } from "../../../lambdas/delivery-previews/repository";
+import { anyText } from "../../support/text";
 
 const TOKEN = `ghp_${"madeUpToken".repeat(4)}`;
 const API = "https://api.github.test";
 const REPOSITORY = "/repos/acme/hello";
-const MARKER = "<!-- slipway:preview -->";
+const MARKER = "<!-- slipway:preview hello -->";
 const US = 7;
 const SHA = "c0ffee".padEnd(40, "0");
 
@@ -24,7 +25,7 @@ class FakeGitHub {
 
   readonly repository = (token: string | undefined = TOKEN) =>
     createRepository(
-      { provider: "github-token", repository: "acme/hello", githubApi: API },
+      { project: "hello", provider: "github-token", repository: "acme/hello", githubApi: API },
       {
         codecommit: { send: () => Promise.reject(new Error("GitHub is asked")) } as never,
         fetch: this.fetch,
@@ -116,17 +117,14 @@ describe("a branch", () => {
 
   test("leads the token to no other address of the API, whatever it is called", async () => {
     await fc.assert(
-      fc.asyncProperty(
-        fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^[a-z./%#?@-]{1,12}$/)),
-        async (name) => {
-          const github = new FakeGitHub(visible);
-          await github.repository().branch(name);
-          const [first] = github.asked;
-          if (first)
-            expect(new URL(API + first.path).pathname).toMatch(/^\/repos\/acme\/hello\/git\/ref\/heads\/./);
-          if (first) expect(new URL(API + first.path).search).toBe("");
-        },
-      ),
+      fc.asyncProperty(fc.oneof(anyText(), fc.stringMatching(/^[a-z./%#?@-]{1,12}$/)), async (name) => {
+        const github = new FakeGitHub(visible);
+        await github.repository().branch(name);
+        const [first] = github.asked;
+        if (first)
+          expect(new URL(API + first.path).pathname).toMatch(/^\/repos\/acme\/hello\/git\/ref\/heads\/./);
+        if (first) expect(new URL(API + first.path).search).toBe("");
+      }),
       { numRuns: 300 },
     );
   });
@@ -155,6 +153,13 @@ test("all branches are told, page by page, and a page's link is not followed els
   expect(github.asked.map(({ path }) => path)).toEqual(
     [1, 2, 3].map((page) => `${REPOSITORY}/branches?per_page=100&page=${page}`),
   );
+});
+
+test("a commit is as old as its committer says, or is not there", async () => {
+  const commit = { author: { date: "2026-01-01T10:00:00Z" }, committer: { date: "2026-01-02T10:00:00Z" } };
+  const github = new FakeGitHub({ ...visible, [`GET ${REPOSITORY}/git/commits/${SHA}`]: { body: commit } });
+  expect(await github.repository().committedAt(SHA)).toEqual(new Date("2026-01-02T10:00:00Z"));
+  expect(await github.repository().committedAt("0".repeat(40))).toBeUndefined();
 });
 
 describe("pull requests", () => {
@@ -277,6 +282,12 @@ describe("the comment on previews", () => {
 
   test("is not somebody else's with the same marker", async () => {
     const github = withComments(comment(1, `${MARKER}\nReady`, 666));
+    await github.repository().say(5, "Ready");
+    expect(written(github)).toEqual([["POST", "/issues/5/comments", { body: `${MARKER}\nReady` }]]);
+  });
+
+  test("is not that of another project which previews the repository with the same token", async () => {
+    const github = withComments(comment(1, "<!-- slipway:preview hello-two -->\nReady"));
     await github.repository().say(5, "Ready");
     expect(written(github)).toEqual([["POST", "/issues/5/comments", { body: `${MARKER}\nReady` }]]);
   });

@@ -3,6 +3,7 @@ import {
   type Comment,
   GetBranchCommand,
   GetCommentsForPullRequestCommand,
+  GetCommitCommand,
   GetPullRequestCommand,
   ListBranchesCommand,
   ListPullRequestsCommand,
@@ -23,6 +24,7 @@ export class CodeCommitRepository implements Repository {
   constructor(
     private readonly client: Pick<CodeCommitClient, "send">,
     private readonly name: string,
+    private readonly project: string,
   ) {}
 
   async branch(name: string): Promise<Branch | undefined> {
@@ -42,6 +44,15 @@ export class CodeCommitRepository implements Repository {
     });
     const found = await inParallel(names, AT_ONCE, (name) => this.branch(name));
     return found.filter((branch) => branch !== undefined);
+  }
+
+  async committedAt(commitId: string): Promise<Date | undefined> {
+    const answer = await this.unless(/^(CommitIdDoesNotExist|InvalidCommitId)Exception$/, () =>
+      this.client.send(new GetCommitCommand({ repositoryName: this.name, commitId })),
+    );
+    // As Git writes it: "1735689600 +0100".
+    const seconds = /^\d+/.exec(answer?.commit?.committer?.date ?? "")?.[0];
+    return seconds === undefined ? undefined : new Date(Number(seconds) * 1000);
   }
 
   async pullRequestsFrom(branch: string): Promise<PullRequest[]> {
@@ -69,7 +80,7 @@ export class CodeCommitRepository implements Repository {
   }
 
   async say(number: number, text: string, { onlyInPlace = false }: Saying = {}): Promise<void> {
-    const content = marked(text);
+    const content = marked(this.project, text);
     const pull = await this.find(String(number));
     if (!pull) return;
     let stands = false;
@@ -105,7 +116,7 @@ export class CodeCommitRepository implements Repository {
       const items = answer.commentsForPullRequestData?.flatMap(({ comments = [] }) => comments);
       return { items, next: answer.nextToken };
     });
-    return all.filter(({ deleted, content = "" }) => !deleted && isMarked(content));
+    return all.filter(({ deleted, content = "" }) => !deleted && isMarked(this.project, content));
   }
 
   /** A pull request of this repository; undefined where it is none. */

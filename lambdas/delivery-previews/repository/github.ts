@@ -10,6 +10,7 @@ const PAGE = 100;
 const MOST_PAGES = 200;
 
 const reference = z.object({ ref: z.string(), object: z.object({ sha: z.string() }) });
+const commit = z.object({ committer: z.object({ date: z.iso.datetime({ offset: true }) }) });
 const branches = z.array(z.object({ name: z.string(), commit: z.object({ sha: z.string() }) }));
 // The repository of a head is null where the fork is gone.
 const side = z.object({ ref: z.string(), repo: z.object({ id: z.number() }).nullable() });
@@ -48,7 +49,10 @@ export class GitHubRepository implements Repository {
   /** The token's own account, which stays the same. */
   private account?: Promise<number>;
 
-  constructor(private readonly github: GitHubApi) {}
+  constructor(
+    private readonly github: GitHubApi,
+    private readonly project: string,
+  ) {}
 
   async branch(name: string): Promise<Branch | undefined> {
     if (!isBranchName(name)) return undefined;
@@ -67,6 +71,13 @@ export class GitHubRepository implements Repository {
     return all.map(({ name, commit }) => ({ name, commit: commit.sha }));
   }
 
+  async committedAt(id: string): Promise<Date | undefined> {
+    // Not "commits/<id>": that has all that was changed with it.
+    const answer = await this.github.ask(`git/commits/${encodeURIComponent(id)}`);
+    if (await this.isMissing(answer, BRANCHES)) return undefined;
+    return new Date(this.read(answer, commit, BRANCHES).committer.date);
+  }
+
   async pullRequestsFrom(branch: string): Promise<PullRequest[]> {
     const owner = this.github.repository.split("/")[0];
     // What GitHub takes for no head at all it answers with all pull requests.
@@ -78,7 +89,7 @@ export class GitHubRepository implements Repository {
   }
 
   async say(number: number, text: string, { onlyInPlace = false }: Saying = {}): Promise<void> {
-    const body = marked(text);
+    const body = marked(this.project, text);
     const own = await this.commentsOn(number);
     if (!own) return;
     const [standing, ...duplicates] = own;
@@ -101,7 +112,7 @@ export class GitHubRepository implements Repository {
     const first = await this.github.ask(`${path}?per_page=${PAGE}&page=1`);
     if (first.status === 410 || (await this.isMissing(first, COMMENTS))) return undefined;
     const all = await this.list(path, {}, comments, COMMENTS, first);
-    const found = all.filter(({ body }) => isMarked(body ?? ""));
+    const found = all.filter(({ body }) => isMarked(this.project, body ?? ""));
     if (found.length === 0) return [];
     // Anybody can write our marker, but not in our name.
     const account = await this.ownAccount();

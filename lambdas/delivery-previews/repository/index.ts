@@ -33,11 +33,13 @@ export interface Repository {
   /** @returns undefined where there is none of that name */
   branch(name: string): Promise<Branch | undefined>;
   branches(): Promise<Branch[]>;
+  /** When a commit was made, as whoever made it says. @returns undefined where there is none of that id */
+  committedAt(commit: string): Promise<Date | undefined>;
   pullRequestsFrom(branch: string): Promise<PullRequest[]>;
   pullRequests(): Promise<PullRequest[]>;
   /**
-   * Makes a text the one comment on previews that a pull request has, in place of what it said before. Nothing happens where
-   * it says so already, or where there is no such pull request.
+   * Makes a text the project's one comment on previews that a pull request has, in place of what it said before. Nothing
+   * happens where it says so already, or where there is no such pull request.
    *
    * @param text Markdown
    */
@@ -45,6 +47,7 @@ export interface Repository {
 }
 
 export interface RepositoryProps {
+  readonly project: string;
   readonly provider: "github-token" | "connection" | "codecommit";
   /** Of GitHub `owner/name`. */
   readonly repository: string;
@@ -62,14 +65,15 @@ export interface RepositoryClients {
  * @throws Refused where GitHub is asked and there is none
  */
 export function createRepository(
-  { provider, repository, githubApi }: RepositoryProps,
+  { project, provider, repository, githubApi }: RepositoryProps,
   clients: RepositoryClients,
   token: string | undefined,
 ): Repository {
-  if (provider === "codecommit") return new CodeCommitRepository(clients.codecommit, repository);
+  if (provider === "codecommit") return new CodeCommitRepository(clients.codecommit, repository, project);
   if (!token)
     throw new Refused(
       `Previews of ${repository} need a GitHub token, and there is none. Store one: npm run connect`,
     );
-  return new GitHubRepository(new GitHubApi({ fetcher: clients.fetch, api: githubApi, repository, token }));
+  const github = new GitHubApi({ fetcher: clients.fetch, api: githubApi, repository, token });
+  return new GitHubRepository(github, project);
 }

@@ -5,7 +5,16 @@ import type { QuirkAnswer } from "../quirks";
 import { commentEvent, hookEvents } from "./events";
 import { changedHook, type Delivery, Hooks, newHook } from "./hooks";
 import { type Change, type Comment, type PullRequest, Repository } from "./repository";
-import { commentShape, commitShape, idOf, pullShape, repositoryShape, timeOf, userOf } from "./shapes";
+import {
+  commentShape,
+  commitShape,
+  gitCommitShape,
+  idOf,
+  pullShape,
+  repositoryShape,
+  timeOf,
+  userOf,
+} from "./shapes";
 
 /** The longest description of a status that GitHub takes, in characters. */
 const LONGEST_DESCRIPTION = 140;
@@ -133,6 +142,14 @@ export class GitHub {
         if (repository.commits.size === 0) return refusal(409, "Git Repository is empty.");
         const sha = repository.branches.get(name);
         return sha ? json(200, { ref: `refs/heads/${name}`, object: { type: "commit", sha } }) : notFound();
+      },
+    ],
+    [
+      "GET",
+      /^\/git\/commits\/([0-9a-f]{40})$/,
+      ({ repository, parts: [id = ""] }) => {
+        const commit = repository.commits.get(id);
+        return commit ? json(200, gitCommitShape(commit)) : notFound();
       },
     ],
     [

@@ -93,6 +93,12 @@ export const commitShape = (api: string, repository: string, { id, message, auth
   };
 };
 
+/** As Git keeps it. */
+export const gitCommitShape = ({ id, message, author, date }: Commit) => {
+  const by = { name: author, email: `${author}@users.noreply.github.com`, date: timeOf(date) };
+  return { sha: id, author: by, committer: by, message, parents: [] };
+};
+
 export const pushedCommit = (repository: string, { id, message, author, date }: Commit) => {
   const by = { name: author, email: `${author}@users.noreply.github.com`, username: author };
   return {

@@ -12,6 +12,7 @@ const LONGEST_COMMENT = 10_240;
 const input = {
   repository: z.looseObject({ repositoryName: name, nextToken: z.string().optional() }),
   branch: z.looseObject({ repositoryName: name, branchName: name }),
+  commit: z.looseObject({ repositoryName: name, commitId: name }),
   pulls: z.looseObject({
     repositoryName: name,
     pullRequestStatus: z.enum(["OPEN", "CLOSED"]).optional(),
@@ -86,6 +87,13 @@ export function codecommit(events: Publisher): CodeCommit {
         const commitId = find(scope, repositoryName).branches.get(branchName);
         if (commitId) return { branch: { branchName, commitId } };
         throw new AwsError("BranchDoesNotExistException", `Branch ${branchName} does not exist`);
+      }),
+      GetCommit: define(input.commit, ({ repositoryName, commitId }, scope) => {
+        const commit = find(scope, repositoryName).commits.get(commitId);
+        if (!commit) throw new AwsError("CommitIdDoesNotExistException", `Commit ${commitId} does not exist`);
+        const { author, date, message } = commit;
+        const by = { name: author, date: `${Math.floor(seconds(date))} +0000` };
+        return { commit: { commitId, message, author: by, committer: by } };
       }),
       ListBranches: define(input.repository, ({ repositoryName, nextToken }, scope) => {
         const { items, next } = page([...find(scope, repositoryName).branches.keys()].toSorted(), nextToken);

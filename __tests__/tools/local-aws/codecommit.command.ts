@@ -6,7 +6,7 @@ import { modelledErrors, operationModel, problemsOf } from "../../support/sdk-mo
 import { Bed } from "./upstream";
 
 const COMMIT = "c0ffee".padEnd(40, "0");
-const MARKER = "<!-- slipway:preview -->";
+const MARKER = "<!-- slipway:preview hello -->";
 
 describe("through the gateway", () => {
   let bed: Bed;
@@ -27,7 +27,7 @@ describe("through the gateway", () => {
     const credentials = { accessKeyId: "test", secretAccessKey: "test" };
     const client = new sdk.CodeCommitClient({ endpoint: bed.endpoint, region, credentials, maxAttempts: 1 });
     return createRepository(
-      { provider: "codecommit", repository: "hello", githubApi: "" },
+      { project: "hello", provider: "codecommit", repository: "hello", githubApi: "" },
       { codecommit: client, fetch },
       undefined,
     );
@@ -40,6 +40,12 @@ describe("through the gateway", () => {
     expect(await seen().branches()).toHaveLength(102);
     await act({ do: "delete", branch: "feature/login" });
     expect(await seen().branch("feature/login")).toBeUndefined();
+  });
+
+  test("the functions find since when a commit is there", async () => {
+    await act({ do: "push", branch: "main", commit: COMMIT });
+    expect(Math.abs(Date.now() - Number(await seen().committedAt(COMMIT)))).toBeLessThan(60_000);
+    expect(await seen().committedAt("0".repeat(40))).toBeUndefined();
   });
 
   test("a repository is there from its first branch on, in its own region", async () => {
@@ -100,7 +106,7 @@ describe("through the gateway", () => {
   });
 
   test("all answers have the form of the SDK's model", async () => {
-    await act({ do: "push", branch: "main" });
+    await act({ do: "push", branch: "main", commit: COMMIT });
     await act({ do: "push", branch: "feature" });
     const { number } = (await act({ do: "open", branch: "feature", into: "main" })).changes[0];
     const [repositoryName, pullRequestId] = ["hello", String(number)];
@@ -112,6 +118,7 @@ describe("through the gateway", () => {
       return content as { comment?: { commentId: string } };
     };
     await ask("GetBranch", { repositoryName, branchName: "main" });
+    await ask("GetCommit", { repositoryName, commitId: COMMIT });
     await ask("ListBranches", { repositoryName });
     await ask("ListPullRequests", { repositoryName, pullRequestStatus: "OPEN" });
     await ask("GetPullRequest", { pullRequestId });

@@ -46,6 +46,7 @@ const delivered = async () => (await fetch(`${bed.endpoint}/local-aws/deliveries
 const seen = (token = TOKEN): Repository =>
   createRepository(
     {
+      project: "hello",
       provider: "github-token",
       repository: "acme/hello",
       githubApi: `${bed.endpoint}/local-aws/github`,
@@ -66,6 +67,13 @@ describe("the functions find in it", () => {
     await act({ do: "delete", branch: "feature/login" });
     expect(await seen().branch("feature/login")).toBeUndefined();
     expect((await seen().branches()).map(({ name }) => name)).toEqual(["100%", "größe #1"]);
+  });
+
+  test("since when a commit is there", async () => {
+    await act({ do: "push", branch: "main", commit: COMMIT });
+    const committed = await seen().committedAt(COMMIT);
+    expect(Math.abs(Date.now() - Number(committed))).toBeLessThan(60_000);
+    expect(await seen().committedAt("0".repeat(40))).toBeUndefined();
   });
 
   test("all branches, which it tells in pages", async () => {
@@ -98,11 +106,14 @@ describe("the functions find in it", () => {
     await act({ do: "push", branch: "feature" });
     const { number } = (await act({ do: "open", branch: "feature", into: "main" })).changes[0];
     const path = `/repos/acme/hello/issues/${number}/comments`;
-    await api("POST", path, { body: "<!-- slipway:preview -->\nFree money" }, "token-of-mallory");
+    await api("POST", path, { body: "<!-- slipway:preview hello -->\nFree money" }, "token-of-mallory");
     await seen().say(number, "On its way");
     await seen().say(number, "Ready");
     const bodies = (await api("GET", path)).content.map(({ body }: { body: string }) => body);
-    expect(bodies).toEqual(["<!-- slipway:preview -->\nFree money", "<!-- slipway:preview -->\nReady"]);
+    expect(bodies).toEqual([
+      "<!-- slipway:preview hello -->\nFree money",
+      "<!-- slipway:preview hello -->\nReady",
+    ]);
   });
 });
 
