@@ -214,24 +214,24 @@ test("takes the image that another build of the commit pushed meanwhile", async 
 });
 
 describe("for a preview", () => {
-  const SLUG = "login-3f9a2c";
+  const ENVIRONMENT = "pv-dev-login-3f9a2c";
   const PREVIEW = `${REGISTRY}/hello/preview/web`;
-  const ofPreview = { SLIPWAY_PREVIEW: `pv-dev-${SLUG}` };
+  const ofPreview = { SLIPWAY_PREVIEW: ENVIRONMENT };
   beforeEach(() => {
     aws.repository = "hello/preview/web";
   });
 
-  test("is pushed to the repository of previews, with the slug before the commit", async () => {
+  test("is pushed to the repository of previews, with the environment before the commit", async () => {
     const { exitCode } = await image(["web"], ofPreview);
     expect(exitCode).toBe(0);
     const [{ args } = { args: [] }] = docker.ran("buildx", "build");
     expect(args).toEqual(
       expect.arrayContaining([
-        `--tag=${PREVIEW}:${SLUG}-${COMMIT}`,
+        `--tag=${PREVIEW}:${ENVIRONMENT}-${COMMIT}`,
         `--label=org.opencontainers.image.revision=${COMMIT}`,
       ]),
     );
-    expect(described("web.json")).toMatchObject({ repository: PREVIEW, tag: `${SLUG}-${COMMIT}` });
+    expect(described("web.json")).toMatchObject({ repository: PREVIEW, tag: `${ENVIRONMENT}-${COMMIT}` });
     const { stdout: uri } = await execa("sh", ["-c", '. image/variables.sh; printf %s "$IMAGE_URI"'], {
       cwd,
     });
