@@ -60,8 +60,13 @@ export class RehearsedPipeline {
   /**
    * @param text of its terraform.tfvars, with one pipeline
    * @param scripts what npm runs in place of the project's own
+   * @param stacks what is deployed at last @default - the pipeline's
    */
-  static async deploy(text: string, scripts: Readonly<Record<string, string>>): Promise<RehearsedPipeline> {
+  static async deploy(
+    text: string,
+    scripts: Readonly<Record<string, string>>,
+    stacks?: readonly string[],
+  ): Promise<RehearsedPipeline> {
     const folder = await rehearsedProject(text, scripts);
     const settings = await projectSettings(join(folder, "terraform.tfvars"));
     // Builds find them as well, and fetch nothing that is there.
@@ -94,7 +99,7 @@ export class RehearsedPipeline {
       await world.npm("bootstrap", [], unseen);
       await world.cdktf(["deploy", "access-*", "delivery"], unseen);
       await world.npm("connect", [], unseen);
-      await world.cdktf(["deploy", "delivery", pipelineStackName(name)], unseen);
+      await world.cdktf(["deploy", "delivery", ...(stacks ?? [pipelineStackName(name)])], unseen);
     } catch (error) {
       await pipeline.stop();
       throw error;
@@ -113,6 +118,10 @@ export class RehearsedPipeline {
     for (const client of Object.values(this.clients)) client.destroy();
     await this.world.stop();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  get endpoint(): string {
+    return this.world.endpoint;
   }
 
   get name(): string {
@@ -181,21 +190,48 @@ export class RehearsedPipeline {
     return { Bucket: stateBucketName(this.settings), Key: stateKey(stack) };
   }
 
-  /** Ids of its executions, the newest first. */
-  async executions(): Promise<string[]> {
+  /** Ids of its executions, or of another pipeline's, the newest first. */
+  async executions(pipelineName = this.name): Promise<string[]> {
     const { pipelineExecutionSummaries: all = [] } = await this.clients.codepipeline.send(
-      new ListPipelineExecutionsCommand({ pipelineName: this.name }),
+      new ListPipelineExecutionsCommand({ pipelineName }),
     );
     return all.map(({ pipelineExecutionId = "" }) => pipelineExecutionId);
   }
 
   /** Hands the working tree in, and starts the pipeline on it. */
   async release(commit: string): Promise<RehearsedExecution> {
-    const { clients, settings, folder, name } = this;
+    const { clients, settings, name } = this;
     const [{ branch } = { branch: "" }] = Object.values(settings.pipelines);
+    await this.handIn(branch, commit);
+    return new RehearsedExecution(clients, await Execution.start(clients, name, commit));
+  }
+
+  /** The execution that was started last, by whomever. */
+  async newest(): Promise<RehearsedExecution> {
+    const { clients, name } = this;
+    const [id = ""] = await this.executions();
+    return new RehearsedExecution(clients, await Execution.of(clients, name, id));
+  }
+
+  /** Hands the working tree in as a branch's newest commit. */
+  async handIn(branch: string, commit: string): Promise<void> {
+    const { clients, settings, folder } = this;
     const { repository } = settings.source;
     await handInSource({ s3: clients.s3, repository, branch, folder, commit, message: commit });
-    return new RehearsedExecution(clients, await Execution.start(clients, name, commit));
+  }
+
+  /** What failed of a pipeline's last execution, with the end of each log. */
+  async failures(pipelineName: string): Promise<string> {
+    const { clients } = this;
+    const [id = ""] = await this.executions(pipelineName);
+    const execution = await Execution.of(clients, pipelineName, id);
+    const { actions } = await execution.read();
+    const failed = actions.filter(({ status }) => status === "Failed");
+    const told = failed.map(async ({ name, summary = "", build }) => {
+      const lines = build ? await execution.logOf(build).next() : [];
+      return [`${name}: ${summary}`, ...lines.slice(-40)].join("\n");
+    });
+    return (await Promise.all(told)).join("\n");
   }
 }
 
