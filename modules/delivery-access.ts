@@ -268,7 +268,12 @@ function connectionStatements({ account, region }: DeliveryReach): Statement[] {
       // A connection's ARN ends in an id that nobody knows before.
       resources: [`arn:aws:codestar-connections:${region}:${account}:connection/*`],
     },
-    { actions: ["codestar-connections:CreateConnection"], resources: ["*"], reason: NO_NAME },
+    {
+      // By its name a template finds its pipeline's.
+      actions: ["codestar-connections:CreateConnection", "codestar-connections:ListConnections"],
+      resources: ["*"],
+      reason: NO_NAME,
+    },
   ];
 }
 
@@ -454,15 +459,14 @@ function buildStatements({ account, region }: DeliveryReach, beginnings: readonl
         "codebuild:BatchGet*",
         "codebuild:CreateProject",
         "codebuild:CreateReportGroup",
-        "codebuild:CreateWebhook",
         "codebuild:DeleteProject",
         "codebuild:DeleteReport",
         "codebuild:DeleteReportGroup",
+        // An older version had some.
         "codebuild:DeleteWebhook",
         "codebuild:ListReportsForReportGroup",
         "codebuild:UpdateProject",
         "codebuild:UpdateReportGroup",
-        "codebuild:UpdateWebhook",
       ],
       resources: beginnings.flatMap((beginning) => [
         `${at("codebuild")}:project/${namePattern("project", beginning)}`,

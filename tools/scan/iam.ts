@@ -19,6 +19,7 @@ export const EVERY_RESOURCE: Readonly<Record<string, string>> = {
 export const WITHOUT_RESOURCE: Readonly<Record<string, string>> = {
   "cloudwatch:DescribeAlarms": "describes all",
   "codepipeline:ListPipelines": "lists all",
+  "codestar-connections:ListConnections": "lists all",
   "codedeploy:BatchGetDeploymentTargets": "names deployments by ids that AWS gives",
   "codedeploy:ContinueDeployment": "names deployments by ids that AWS gives",
   "codedeploy:ListDeploymentTargets": "names deployments by ids that AWS gives",
