@@ -30,12 +30,15 @@ export interface BucketProps {
 }
 
 const BUCKET_READING = ["s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"];
+const OBJECT_READING = ["s3:GetObject", "s3:GetObjectVersion"];
 const OBJECT_USE = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject"];
 
 /** A bucket, whoever made it. */
 export interface IBucket {
   readonly name: string;
   grantReadWrite(grantee: Grantee, prefix?: string): void;
+  /** Lets a build read objects whose names it was given: it cannot look for others. */
+  grantRead(grantee: Grantee, prefix: string): void;
 }
 
 /** A bucket that is private, encrypted, versioned, reached through TLS alone, and tidies up after itself. */
@@ -125,7 +128,11 @@ export class Bucket extends Construct implements IBucket {
 
   /** A bucket of another stack's. */
   static fromName(name: string, key: IKey): IBucket {
-    return { name, grantReadWrite: (grantee, prefix) => grantBucketUse(grantee, name, key, prefix) };
+    return {
+      name,
+      grantReadWrite: (grantee, prefix) => grantBucketUse(grantee, name, key, prefix),
+      grantRead: (grantee, prefix) => grantObjects(grantee, name, key, OBJECT_READING, prefix),
+    };
   }
 
   /** Lets S3 deliver the access logs of this account's buckets. */
@@ -143,23 +150,13 @@ export class Bucket extends Construct implements IBucket {
     grantBucketUse(grantee, this.name, this.key, prefix);
   }
 
-  /** Lets a build read objects whose names it was given: it cannot look for others. */
   grantRead(grantee: Grantee, prefix: string): void {
-    this.grantObjects(grantee, ["s3:GetObject", "s3:GetObjectVersion"], prefix);
+    grantObjects(grantee, this.name, this.key, OBJECT_READING, prefix);
   }
 
   /** Lets a build leave objects, and neither read nor list them. */
   grantWrite(grantee: Grantee, prefix: string): void {
-    this.grantObjects(grantee, ["s3:PutObject"], prefix);
-  }
-
-  private grantObjects(grantee: Grantee, actions: readonly string[], prefix: string): void {
-    grantee.allow(
-      // CodeBuild looks at whose bucket it is.
-      { actions: ["s3:GetBucketAcl", "s3:GetBucketLocation"], resources: [this.arn] },
-      { actions, resources: [`${this.arn}/${prefix}*`] },
-    );
-    this.key?.grantUse(grantee);
+    grantObjects(grantee, this.name, this.key, ["s3:PutObject"], prefix);
   }
 
   private allowDelivery(service: string, resource: string, account: string): this {
@@ -177,6 +174,22 @@ function grantBucketUse(grantee: Grantee, name: string, key: IKey | undefined, p
   grantee.allow(
     { actions: BUCKET_READING, resources: [`arn:aws:s3:::${name}`] },
     { actions: OBJECT_USE, resources: [`arn:aws:s3:::${name}/${prefix}*`] },
+  );
+  key?.grantUse(grantee);
+}
+
+function grantObjects(
+  grantee: Grantee,
+  name: string,
+  key: IKey | undefined,
+  actions: readonly string[],
+  prefix: string,
+): void {
+  const arn = `arn:aws:s3:::${name}`;
+  grantee.allow(
+    // CodeBuild looks at whose bucket it is.
+    { actions: ["s3:GetBucketAcl", "s3:GetBucketLocation"], resources: [arn] },
+    { actions, resources: [`${arn}/${prefix}*`] },
   );
   key?.grantUse(grantee);
 }

@@ -74,8 +74,8 @@ export class Trial extends Construct {
         `npm run --silent trial -- ${environment.name} "$TRIAL_REGION" trial`,
         `aws s3 cp --only-show-errors "trial/$TRIAL_REGION.json" "${this.results}"`,
       ],
-      // A deploy, a release, its tests, and the end of all of it.
-      timeoutMinutes: 240,
+      // A deploy, a release, its tests, and the end of all of it; over before the sweep takes it for dead.
+      timeoutMinutes: 170,
     });
     // Trials' names begin so, and but some of branches'.
     state.grantReadWrite(build.role, [`${previewEnvironmentName(environment.name, "t")}*`]);
@@ -137,7 +137,9 @@ export class Trial extends Construct {
       logRetentionDays: 365,
       buildspec: { version: 0.2, phases: { build: { commands } } },
     });
-    artifacts.grantReadWrite(build.role, artifactPrefix(this.name));
+    // What is tried may hold a provider or a package of anybody's: it changes nothing that is deployed later.
+    artifacts.grantRead(build.role, `${artifactPrefix(this.name)}${this.props.input}/`);
+    artifacts.grantReadWrite(build.role, `${artifactPrefix(this.name)}trial/`);
     return build;
   }
 }

@@ -104,11 +104,16 @@ test("leaves results of one execution where its report looks for those of every 
 });
 
 test("fails when a trial reaches another environment than those of previews, or the report any at all", () => {
+  // Reads the installed tree, and changes nothing but its results: what comes later is deployed.
   const artifacts = [
-    [["s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"], ["arn:aws:s3:::hello-artifacts"]],
+    [
+      ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"],
+      ["arn:aws:s3:::hello-artifacts"],
+    ],
+    [["s3:GetObject", "s3:GetObjectVersion"], ["arn:aws:s3:::hello-artifacts/hello-main/Install/*"]],
     [
       ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject"],
-      ["arn:aws:s3:::hello-artifacts/hello-main/*"],
+      ["arn:aws:s3:::hello-artifacts/hello-main/trial/*"],
     ],
   ];
   expect(grantsOf("hello-main-trial-report")).toEqual(artifacts);
