@@ -37,6 +37,11 @@ export interface Held {
   readonly region?: string;
 }
 
+export interface Lock {
+  readonly since: Date;
+  readonly isDead: boolean;
+}
+
 /** Nothing that works on a preview takes so long: a lock of that age is of something that died. */
 const STALE_MILLISECONDS = 2 * 60 * 60_000;
 
@@ -91,21 +96,20 @@ export class PreviewState {
     };
   }
 
-  /**
-   * Takes away the lock of what died without giving it back.
-   *
-   * @returns since when it is locked still
-   */
-  async lockedSince(): Promise<Date | undefined> {
+  /** By whom it is locked: by somebody at work, or by what died without giving the lock back; undefined where by nobody. */
+  async lock(): Promise<Lock | undefined> {
     const since = await this.found(async () => {
       const { LastModified } = await this.s3.send(
         new HeadObjectCommand({ Bucket: this.bucket, Key: this.lockKey }),
       );
       return LastModified ?? new Date();
     });
-    if (!since || Date.now() - since.getTime() < STALE_MILLISECONDS) return since;
-    await this.delete(this.lockKey);
-    return undefined;
+    return since && { since, isDead: Date.now() - since.getTime() >= STALE_MILLISECONDS };
+  }
+
+  /** Takes the lock away. Whoever does has made sure that what had it is dead. */
+  unlock(): Promise<void> {
+    return this.delete(this.lockKey);
   }
 
   /** Deletes it. Whoever does has made sure that it holds nothing. */

@@ -61,8 +61,9 @@ async function destroyResources(settings: Settings, of: string, slug: string): P
   const preview = previewEnvironment(settings, of, slug);
   const { name } = preview;
   const state = new PreviewState(settings, name);
-  await waitForOthers(state, name);
+  const hasDied = await waitForOthers(state, name);
   const held = await state.read();
+  if (hasDied) tellOfLost(preview, held?.region);
   if (!held) return undefined;
   if (held.addresses.length) {
     const environment = { ...preview, region: held.region ?? preview.region };
@@ -74,18 +75,33 @@ async function destroyResources(settings: Settings, of: string, slug: string): P
   return held.addresses.length;
 }
 
-/** @throws UserError where somebody works on it for long */
-async function waitForOthers(state: PreviewState, name: string): Promise<void> {
+/**
+ * @returns whether who worked on it last has died
+ * @throws UserError where somebody works on it for long
+ */
+async function waitForOthers(state: PreviewState, name: string): Promise<boolean> {
   for (let time = 0; ; time++) {
-    const since = await state.lockedSince();
-    if (!since) return;
-    if (time === 0) console.log(`${name} is being worked on since ${since.toISOString()}; waits.`);
+    const lock = await state.lock();
+    if (!lock) return false;
+    if (lock.isDead) {
+      await state.unlock();
+      return true;
+    }
+    if (time === 0) console.log(`${name} is being worked on since ${lock.since.toISOString()}; waits.`);
     if (time === WAITS)
       throw new UserError(
         `${name} is still being worked on. Nothing was removed. Wait until that has ended, and run this again; two hours after it has died, this goes on without it.`,
       );
     await pause(1000 * SECONDS);
   }
+}
+
+/** Terraform notes what it has made when AWS has answered: what died before that has left it to nobody. */
+function tellOfLost({ name, account, region }: EnvironmentSettings, where = region): void {
+  console.log(
+    `Something has died while it worked on ${name}. What it was just making may be in no state, and then it stays, and may cost: look in the account ${account}, and remove it by hand.
+  aws resourcegroupstaggingapi get-resources --region ${where} --tag-filters Key=slipway:environment,Values=${name}`,
+  );
 }
 
 async function destroyAll(

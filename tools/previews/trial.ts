@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
 import { previewEnvironment, type Settings } from "../../settings";
 import { PLAN_ARTIFACT } from "../../shared/names";
@@ -110,7 +111,7 @@ async function failureOf(
   if (cancelSignal?.aborted) return { step, why: STOPPED };
   const said = stderr.trim() || stdout.trim() || (exitCode === undefined ? shortMessage : "");
   const why = said || `npm run ${args[0]} ended with exit code ${exitCode}, and said nothing.`;
-  return { step, why: tail(why, LAST_LINES).slice(-LAST_CHARACTERS) };
+  return { step, why: tail(stripVTControlCharacters(why), LAST_LINES).slice(-LAST_CHARACTERS) };
 }
 
 const STOPPED = "Somebody has stopped it.";

@@ -302,8 +302,11 @@ test("waits until nobody else works on it, and destroys what they made", async (
 test("takes away the lock of what died hours ago, and goes on", async () => {
   account.holds(queue);
   account.lockedHoursAgo = 3;
-  expect(await teardown(PREVIEW)).toMatchObject({ exitCode: 0 });
+  const { exitCode, stdout } = await teardown(PREVIEW);
+  expect(exitCode).toBe(0);
   expect(account.deleted).toEqual([`${PREVIEW}.tfstate.tflock`, `${PREVIEW}.tfstate`]);
+  expect(stdout).toContain("What it was just making may be in no state");
+  expect(stdout).toContain(`--tag-filters Key=slipway:environment,Values=${PREVIEW}`);
 });
 
 test("is not done where somebody works on it for long", async () => {

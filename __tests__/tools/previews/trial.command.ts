@@ -113,6 +113,12 @@ test("keeps the end of what a step said, and no more", async () => {
   expect(result().why.length).toBeLessThan(4001);
 });
 
+test("keeps what a step said without its colours", async () => {
+  fails("verify", "\u001b[31mit is \u001b[1mred\u001b[0m");
+  await trial();
+  expect(result().why).toBe("it is red");
+});
+
 test("takes away what there is where it is told to end", async () => {
   writeFileSync(join(bin, "apply.waits"), "");
   const running = start("trial", ["dev", "us-east-1"]);
