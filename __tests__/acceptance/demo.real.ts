@@ -57,7 +57,8 @@ test("every stack deploys to Local AWS, in three accounts, and plans empty", () 
   expect(output).toMatch(/bootstrap +111111111111 +[1-9]/);
   expect(output).toMatch(/pipeline-main +111111111111 +[1-9]/);
   expect(output).toMatch(/service web: http:\/\/\S+/);
-  expect(output).toMatch(/every one must be empty \(7 are\)/);
+  expect(output).toMatch(/pipeline-preview-main_dev +111111111111 +[1-9]/);
+  expect(output).toMatch(/every one must be empty \(8 are\)/);
 });
 
 test("a deployed function runs, and asks for IAM at its address", async () => {
