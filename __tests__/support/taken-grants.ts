@@ -86,12 +86,8 @@ export const TAKEN_AT_FIRST: Takings = {
         "sns:Get* as sns:GetTopicAttributes",
         "sqs:GetQueueAttributes",
       ),
-      ...each(
-        "hello-main-update",
-        "codebuild:BatchGet* as codebuild:BatchGetProjects",
-        "codepipeline:GetPipeline",
-        "secretsmanager:GetSecretValue",
-      ),
+      ...together("hello-main-update", "codebuild:BatchGet* as codebuild:BatchGetProjects"),
+      ...each("hello-main-update", "codepipeline:GetPipeline", "secretsmanager:GetSecretValue"),
     ],
   },
   Plan: {
