@@ -59,23 +59,23 @@ export class Cleanup extends Construct {
       alarmTopicArn,
     });
 
-    // Of each the settings may have none, and a statement without a resource is refused.
-    const allow = (actions: readonly string[], resources: readonly string[]) => {
-      if (resources.length) grantee.allow({ actions, resources });
-    };
-    allow(
-      ["codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"],
-      pipelines.map((pipeline) => `arn:aws:codepipeline:${region}:${account}:${pipeline}`),
-    );
-    allow(["s3:ListBucketVersions"], [artifacts.arn]);
-    allow(["s3:DeleteObject", "s3:DeleteObjectVersion"], [`${artifacts.arn}/*`]);
-    allow(
-      ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
-      Object.values(repositories).map((name) => `arn:aws:ecr:${region}:${account}:repository/${name}`),
-    );
-    allow(
-      ["sts:AssumeRole"],
-      environments.map((environment) => planRoleArn(settings, environment)),
+    grantee.allow(
+      {
+        actions: ["codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions"],
+        resources: pipelines.map((pipeline) => `arn:aws:codepipeline:${region}:${account}:${pipeline}`),
+      },
+      { actions: ["s3:ListBucketVersions"], resources: [artifacts.arn] },
+      { actions: ["s3:DeleteObject", "s3:DeleteObjectVersion"], resources: [`${artifacts.arn}/*`] },
+      {
+        actions: ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
+        resources: Object.values(repositories).map(
+          (name) => `arn:aws:ecr:${region}:${account}:repository/${name}`,
+        ),
+      },
+      {
+        actions: ["sts:AssumeRole"],
+        resources: environments.map((environment) => planRoleArn(settings, environment)),
+      },
     );
   }
 }

@@ -113,8 +113,11 @@ export class Role extends Construct implements Grantee {
     this.arn = this.role.arn;
   }
 
+  /** What names no resource allows nothing, as of services where there are none: IAM refuses it. */
   allow(...statements: Statement[]): void {
-    for (const statement of statements) this.add(statement);
+    const meant = statements.filter(({ resources }) => resources.length > 0);
+    if (!meant.length) return;
+    for (const statement of meant) this.add(statement);
     this.policy ??= new IamRolePolicy(this, "policy", {
       name: "grants",
       role: this.role.name,

@@ -83,15 +83,13 @@ export class PreviewTeardown extends Construct {
       actions: ["sts:AssumeRole"],
       resources: environments.map((name) => deployRoleArn(settings, previewEnvironment(settings, name, ANY))),
     });
-    const services = Object.keys(settings.services);
-    if (services.length)
-      role.allow({
-        actions: ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
-        resources: services.map(
-          (service) =>
-            `arn:aws:ecr:${region}:${account}:repository/${previewRepositoryName(settings, service)}`,
-        ),
-      });
+    role.allow({
+      actions: ["ecr:BatchDeleteImage", "ecr:DescribeImages"],
+      resources: Object.keys(settings.services).map(
+        (service) =>
+          `arn:aws:ecr:${region}:${account}:repository/${previewRepositoryName(settings, service)}`,
+      ),
+    });
   }
 
   /** Those that previews or trials are made like, as CodePipeline calls them. */

@@ -163,7 +163,7 @@ export class RunReports extends Construct {
     topic.grantPublish(role);
     pages?.key.grantSign(role);
     const secrets = [token, chat].flatMap((secret) => secret?.arn ?? []);
-    if (secrets.length) role.allow({ actions: ["secretsmanager:GetSecretValue"], resources: secrets });
+    role.allow({ actions: ["secretsmanager:GetSecretValue"], resources: secrets });
     role.allow({
       actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
       resources: [queue.arn],

@@ -70,12 +70,12 @@ export class Webhook extends Construct {
       logRetentionDays: 365,
     });
     role.allow({ actions: ["secretsmanager:GetSecretValue"], resources: [secret.arn] });
-    const started = Object.keys(pipelines);
-    if (started.length)
-      role.allow({
-        actions: ["codepipeline:StartPipelineExecution"],
-        resources: started.map((pipeline) => `arn:aws:codepipeline:${region}:${account}:${pipeline}`),
-      });
+    role.allow({
+      actions: ["codepipeline:StartPipelineExecution"],
+      resources: Object.keys(pipelines).map(
+        (pipeline) => `arn:aws:codepipeline:${region}:${account}:${pipeline}`,
+      ),
+    });
     if (review) role.allow({ actions: ["codebuild:StartBuild"], resources: [review.arn] });
     if (queue) role.allow({ actions: ["sqs:SendMessage"], resources: [queue.arn] });
 

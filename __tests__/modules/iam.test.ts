@@ -28,6 +28,13 @@ describe("a role", () => {
     ]);
   });
 
+  test("is granted nothing by a statement on nothing, which IAM would refuse", () => {
+    const stack = synthesizeConstruct((scope) => {
+      new Role(scope, "role", role).allow({ actions: ["ecr:DescribeImages"], resources: [] });
+    });
+    expect(stack.resource.aws_iam_role_policy).toBeUndefined();
+  });
+
   test("is trusted by a service only for its account", () => {
     const stack = synthesizeConstruct((scope) => new Role(scope, "role", role));
     expect(statements(only(stack, "aws_iam_role"), "assume_role_policy")).toEqual([

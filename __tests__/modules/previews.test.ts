@@ -165,3 +165,12 @@ test("tells the function what it works on", () => {
   expect(PREVIEWS).toContain('"rules":[{"pattern":"feature/*","pipeline":"main","environment":"dev"');
   expect(PREVIEWS).toContain('"deployed":["main"]');
 });
+
+test("has no statement without a resource where there are trials alone: IAM would refuse it", () => {
+  const { main } = settings.pipelines;
+  const trial = { environment: "dev", regions: ["eu-west-1"] };
+  const trials = previewsOf({ ...settings, previews: [], pipelines: { main: { ...main!, trial } } });
+  const all = (trials.resource.aws_iam_role_policy ?? {}) as Record<string, Record<string, unknown>>;
+  for (const { Resource } of Object.values(all).flatMap((policy) => statements(policy)))
+    expect(Resource).toBeDefined();
+});
