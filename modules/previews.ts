@@ -9,7 +9,7 @@ import { Construct } from "constructs";
 import { previewTemplates, type Settings } from "../settings";
 import { DELIVERY_STACK, deliveryNames, pipelineName, stateBucketName } from "../shared/names";
 import { type PreviewHint, previewPipelineName, previewsOf, templatePipelineName } from "../shared/previews";
-import { roleArn } from "./arns";
+import { codecommitArn, roleArn } from "./arns";
 import type { Bucket } from "./bucket";
 import { createFunction } from "./function";
 import { type Grantee, policyDocument } from "./iam";
@@ -104,11 +104,16 @@ export class Previews extends Construct {
         rule: this.rule("repository", "Branches and pull requests", {
           source: ["aws.codecommit"],
           "detail-type": ["CodeCommit Repository State Change", "CodeCommit Pull Request State Change"],
-          resources: [repositoryArn(settings)],
+          resources: [this.repositoryArn],
         }),
         group: "repository",
       },
     ];
+  }
+
+  private get repositoryArn(): string {
+    const { account, region, source } = this.props.settings;
+    return codecommitArn({ account, region, repository: source.repository });
   }
 
   private rule(name: string, description: string, pattern: object): CloudwatchEventRule {
@@ -291,7 +296,7 @@ export class Previews extends Construct {
           "codecommit:PostCommentForPullRequest",
           "codecommit:UpdateComment",
         ],
-        resources: [repositoryArn({ account, region, source })],
+        resources: [this.repositoryArn],
       });
   }
 
@@ -314,6 +319,3 @@ export class Previews extends Construct {
     });
   }
 }
-
-const repositoryArn = ({ account, region, source }: Pick<Settings, "account" | "region" | "source">) =>
-  `arn:aws:codecommit:${region}:${account}:${source.repository}`;

@@ -8,6 +8,7 @@ import { Fn, Token } from "cdktf";
 import { Construct } from "constructs";
 import type { SourceSettings } from "../settings";
 import { isPattern, tokenSecretName } from "../shared/names";
+import { codecommitArn } from "./arns";
 import { type Grantee, Role } from "./iam";
 import { physicalName } from "./naming";
 
@@ -112,7 +113,7 @@ export class Source extends Construct {
       eventPattern: JSON.stringify({
         source: ["aws.codecommit"],
         "detail-type": ["CodeCommit Repository State Change"],
-        resources: [repositoryArn({ region, account, repository })],
+        resources: [codecommitArn({ region, account, repository })],
         detail: {
           event: ["referenceCreated", "referenceUpdated"],
           referenceType: ["branch"],
@@ -149,7 +150,7 @@ export class Source extends Construct {
           "codecommit:GetUploadArchiveStatus",
           "codecommit:UploadArchive",
         ],
-        resources: [repositoryArn({ region, account, repository: source.repository })],
+        resources: [codecommitArn({ region, account, repository: source.repository })],
       });
     }
   }
@@ -189,9 +190,3 @@ const PUSHED_REVISION = {
     sourceRevisions: [{ actionName: "Source", revisionType: "COMMIT_ID", revisionValue: "<revision>" }],
   }),
 };
-
-const repositoryArn = (of: {
-  readonly region: string;
-  readonly account: string;
-  readonly repository: string;
-}) => `arn:aws:codecommit:${of.region}:${of.account}:${of.repository}`;

@@ -6,12 +6,8 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import * as z from "zod";
+import { Busy, isLost } from "../../shared/hints";
 import { jsonText } from "../../shared/json-text";
-
-/** Somebody else is at the same thing: come again later. */
-export class Busy extends Error {
-  override readonly name = "Busy";
-}
 
 const time = z.iso.datetime();
 const commit = z.string().min(1).max(100);
@@ -145,10 +141,7 @@ export class Records<T> {
     try {
       return await answer;
     } catch (error) {
-      const { name: kind, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
-      if ([409, 412].includes($metadata?.httpStatusCode ?? 0) || kind === "NoSuchKey")
-        throw new Busy(`${this.keyOf(name)} is being changed by somebody else`);
-      throw error;
+      throw isLost(error) ? new Busy(`${this.keyOf(name)} is being changed by somebody else`) : error;
     }
   }
 

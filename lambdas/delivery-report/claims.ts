@@ -1,5 +1,6 @@
+import { Busy } from "../../shared/hints";
 import type { RunStatus } from "../../shared/run-report";
-import { Busy, type Store } from "./store";
+import type { Store } from "./store";
 
 /** Whoever has not told in so many milliseconds what they claimed has died. The function's time is shorter. */
 const DEAD_AFTER = 5 * 60 * 1000;

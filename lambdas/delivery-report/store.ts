@@ -1,12 +1,8 @@
 import { GetObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { Busy, isLost } from "../../shared/hints";
 
 /** How often a write that others were faster than is tried again. */
 const WRITES = 8;
-
-/** Somebody else is at the same thing: come again later. */
-export class Busy extends Error {
-  override readonly name = "Busy";
-}
 
 /** An object, and what a write that follows up on it has to name; no tag of one that is not there. */
 interface Stored<T> {
@@ -110,9 +106,3 @@ export class Store {
 }
 
 const PAGE = "text/html; charset=utf-8";
-
-/** A condition that does not hold, a write at the same moment, or an object that is gone meanwhile. */
-function isLost(error: unknown): boolean {
-  const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
-  return [409, 412].includes($metadata?.httpStatusCode ?? 0) || name === "NoSuchKey";
-}

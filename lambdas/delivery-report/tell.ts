@@ -3,6 +3,7 @@ import type { KMSClient } from "@aws-sdk/client-kms";
 import type { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { PublishCommand, type SNSClient } from "@aws-sdk/client-sns";
 import type { Fetch } from "../../shared/ask";
+import { Busy } from "../../shared/hints";
 import { OVERVIEW_PAGE, runPage } from "../../shared/page-links";
 import {
   type ApprovalReport,
@@ -23,7 +24,7 @@ import { pageLink } from "./page-links";
 import { Redaction } from "./redact";
 import { type Reading, type RunClients, readRun, waitingApprovals } from "./run";
 import { readSecrets, type Secret, type Secrets } from "./secrets";
-import { Busy, Store } from "./store";
+import { Store } from "./store";
 import { type Outcomes, summaryOf, withSummary } from "./summary";
 import type { Task } from "./task";
 
