@@ -1,18 +1,16 @@
 import { join } from "node:path";
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
-import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
-import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
-import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-source-mapping";
 import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
-import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
+import type { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
 import { previewTemplates, type Settings } from "../settings";
 import { DELIVERY_STACK, deliveryNames, pipelineName, stateBucketName } from "../shared/names";
 import { type PreviewHint, previewPipelineName, previewsOf, templatePipelineName } from "../shared/previews";
 import { codecommitArn, roleArn } from "./arns";
 import type { Bucket } from "./bucket";
+import { createEventQueue, followQueue, type QueuedRule } from "./event-queue";
 import { createFunction } from "./function";
-import { type Grantee, policyDocument } from "./iam";
+import type { Grantee } from "./iam";
 import type { IKey } from "./key";
 import { physicalName } from "./naming";
 import type { Topic } from "./topic";
@@ -21,7 +19,6 @@ import type { Topic } from "./topic";
 const TIMEOUT_SECONDS = 300;
 /** How often a hint is tried; the sweep comes again in any case. */
 const MOST_RECEIVES = 3;
-const DAY_SECONDS = 24 * 60 * 60;
 
 const SWEEP: PreviewHint = { slipway: "sweep" };
 
@@ -54,14 +51,13 @@ export class Previews extends Construct {
   ) {
     super(scope, id);
     this.prefix = physicalName("function", props.settings.project, DELIVERY_STACK, "previews");
-    const { queue, lost } = this.queues(this.rules());
+    const queue = this.createQueue(this.rules());
     this.queue = queue;
     this.converge(queue);
-    this.watch(lost);
   }
 
   /** Each with the group of its events: those of one are taken one after the other. */
-  private rules(): { readonly rule: CloudwatchEventRule; readonly group: string; readonly input?: string }[] {
+  private rules(): QueuedRule[] {
     const { settings } = this.props;
     const { source, project } = settings;
     const rules = [
@@ -124,44 +120,26 @@ export class Previews extends Construct {
     });
   }
 
-  private queues(rules: ReturnType<Previews["rules"]>) {
-    const { key, settings } = this.props;
+  private createQueue(rules: readonly QueuedRule[]): SqsQueue {
+    const { key, settings, topic } = this.props;
     const { account, region } = settings;
-    const common = {
-      fifoQueue: true,
-      // EventBridge gives events no such id.
-      contentBasedDeduplication: true,
-      kmsMasterKeyId: key.arn,
-      // The sweep does without them.
-      messageRetentionSeconds: DAY_SECONDS,
-    };
-    const lost = new SqsQueue(this, "lost", { name: `${this.prefix}-lost.fifo`, ...common });
-    const { previewQueue: name } = deliveryNames(settings);
-    const queue = new SqsQueue(this, "hints", {
-      name,
-      ...common,
+    return createEventQueue(this, "hints", {
+      name: deliveryNames(settings).previewQueue,
+      account,
+      region,
+      key,
+      rules,
+      ordered: true,
       // Not six times as long, as Lambda's guide asks for: a hint that failed holds up all others of its group meanwhile,
       // and one that is taken twice does no harm.
-      visibilityTimeoutSeconds: TIMEOUT_SECONDS + 30,
-      redrivePolicy: JSON.stringify({ deadLetterTargetArn: lost.arn, maxReceiveCount: MOST_RECEIVES }),
-      // Not as a resource of its own, for which the provider waits half a minute more.
-      policy: policyDocument([
-        {
-          actions: ["sqs:SendMessage"],
-          resources: [`arn:aws:sqs:${region}:${account}:${name}`],
-          principals: { Service: "events.amazonaws.com" },
-          conditions: { ArnEquals: { "aws:SourceArn": rules.map(({ rule }) => rule.arn) } },
-        },
-      ]),
+      visibilitySeconds: TIMEOUT_SECONDS + 30,
+      // The sweep does without them.
+      retentionDays: 1,
+      mostReceives: MOST_RECEIVES,
+      prefix: this.prefix,
+      lostMeans: `Something about previews could not be done. The log /aws/lambda/${this.prefix} says why; the next sweep tries again, within 15 minutes.`,
+      alarmTopicArn: topic.arn,
     });
-    for (const [index, { rule, group, input }] of rules.entries())
-      new CloudwatchEventTarget(this, `target-${index}`, {
-        rule: rule.name,
-        arn: queue.arn,
-        sqsTarget: { messageGroupId: group },
-        input,
-      });
-    return { queue, lost };
   }
 
   private converge(queue: SqsQueue): void {
@@ -203,18 +181,7 @@ export class Previews extends Construct {
     this.grantReading(role);
     records.grantReadWrite(role, "records/");
     topic.grantPublish(role);
-    role.allow({
-      actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
-      resources: [queue.arn],
-    });
-    new LambdaEventSourceMapping(this, "mapping", {
-      eventSourceArn: queue.arn,
-      functionName: fn.functionName,
-      batchSize: 10,
-      functionResponseTypes: ["ReportBatchItemFailures"],
-      scalingConfig: { maximumConcurrency: 2 },
-      dependsOn: role.ready,
-    });
+    followQueue(this, queue, { fn, role });
   }
 
   /** Making and ending previews' pipelines, and no others: templates are not among them, nor what people deploy by. */
@@ -298,24 +265,5 @@ export class Previews extends Construct {
         ],
         resources: [this.repositoryArn],
       });
-  }
-
-  private watch(lost: SqsQueue): void {
-    const { topic } = this.props;
-    new CloudwatchMetricAlarm(this, "lost-alarm", {
-      alarmName: `${this.prefix}-lost`,
-      alarmDescription: `Something about previews could not be done. The log /aws/lambda/${this.prefix} says why; the next sweep tries again, within 15 minutes.`,
-      namespace: "AWS/SQS",
-      metricName: "ApproximateNumberOfMessagesVisible",
-      dimensions: { QueueName: lost.name },
-      statistic: "Maximum",
-      period: 60,
-      evaluationPeriods: 1,
-      threshold: 0,
-      comparisonOperator: "GreaterThanThreshold",
-      treatMissingData: "notBreaching",
-      alarmActions: [topic.arn],
-      okActions: [topic.arn],
-    });
   }
 }

@@ -1,16 +1,14 @@
 import { join } from "node:path";
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
-import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
-import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
-import { LambdaEventSourceMapping } from "@cdktf/provider-aws/lib/lambda-event-source-mapping";
 import type { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
-import { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
+import type { SqsQueue } from "@cdktf/provider-aws/lib/sqs-queue";
 import { Construct } from "constructs";
 import type { Settings } from "../settings";
 import { artifactPrefix, DELIVERY_STACK, deliveryNames, pipelineName } from "../shared/names";
 import type { Bucket } from "./bucket";
+import { createEventQueue, followQueue } from "./event-queue";
 import { createFunction } from "./function";
-import { type Grantee, policyDocument } from "./iam";
+import type { Grantee } from "./iam";
 import type { IKey } from "./key";
 import { physicalName } from "./naming";
 import type { ReportPages } from "./report-pages";
@@ -20,7 +18,6 @@ import type { Topic } from "./topic";
 const TIMEOUT_SECONDS = 120;
 /** How often telling is tried. */
 const MOST_RECEIVES = 5;
-const DAY_SECONDS = 24 * 60 * 60;
 
 export interface RunReportsProps {
   readonly settings: Settings;
@@ -51,9 +48,7 @@ export class RunReports extends Construct {
   ) {
     super(scope, id);
     this.prefix = physicalName("function", props.settings.project, DELIVERY_STACK, "report");
-    const { queue, lost } = this.queues(this.rules());
-    this.tell(queue);
-    this.watch(lost);
+    this.tell(this.queue(this.rules()));
   }
 
   /** Of builds and deployments nothing has to be heard: what became of them is read when their stage ends. */
@@ -89,30 +84,23 @@ export class RunReports extends Construct {
     ];
   }
 
-  private queues(rules: readonly CloudwatchEventRule[]) {
-    const { key, settings } = this.props;
+  private queue(rules: readonly CloudwatchEventRule[]): SqsQueue {
+    const { key, settings, topic } = this.props;
     const { account, region } = settings;
-    const common = { kmsMasterKeyId: key.arn, messageRetentionSeconds: 14 * DAY_SECONDS };
-    const lost = new SqsQueue(this, "lost", { name: `${this.prefix}-lost`, ...common });
-    const { reportQueue: name } = deliveryNames(settings);
-    const queue = new SqsQueue(this, "events", {
-      name,
-      ...common,
-      visibilityTimeoutSeconds: 6 * TIMEOUT_SECONDS,
-      redrivePolicy: JSON.stringify({ deadLetterTargetArn: lost.arn, maxReceiveCount: MOST_RECEIVES }),
-      // Not as a resource of its own, for which the provider waits half a minute more.
-      policy: policyDocument([
-        {
-          actions: ["sqs:SendMessage"],
-          resources: [`arn:aws:sqs:${region}:${account}:${name}`],
-          principals: { Service: "events.amazonaws.com" },
-          conditions: { ArnEquals: { "aws:SourceArn": rules.map(({ arn }) => arn) } },
-        },
-      ]),
+    return createEventQueue(this, "events", {
+      name: deliveryNames(settings).reportQueue,
+      account,
+      region,
+      key,
+      rules: rules.map((rule) => ({ rule })),
+      visibilitySeconds: 6 * TIMEOUT_SECONDS,
+      retentionDays: 14,
+      mostReceives: MOST_RECEIVES,
+      prefix: this.prefix,
+      // Who hears of runs is to hear as well that nobody can be told.
+      lostMeans: `Something could not be told of a pipeline's run. The log /aws/lambda/${this.prefix} says why; the events are in ${this.prefix}-lost, from where they can be given again.`,
+      alarmTopicArn: topic.arn,
     });
-    for (const [index, rule] of rules.entries())
-      new CloudwatchEventTarget(this, `target-${index}`, { rule: rule.name, arn: queue.arn });
-    return { queue, lost };
   }
 
   private rule(name: string, description: string, pattern: object): CloudwatchEventRule {
@@ -164,20 +152,8 @@ export class RunReports extends Construct {
     pages?.key.grantSign(role);
     const secrets = [token, chat].flatMap((secret) => secret?.arn ?? []);
     role.allow({ actions: ["secretsmanager:GetSecretValue"], resources: secrets });
-    role.allow({
-      actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
-      resources: [queue.arn],
-    });
-    new LambdaEventSourceMapping(this, "mapping", {
-      eventSourceArn: queue.arn,
-      functionName: fn.functionName,
-      batchSize: 10,
-      // The events of one moment are read together.
-      maximumBatchingWindowInSeconds: 5,
-      functionResponseTypes: ["ReportBatchItemFailures"],
-      scalingConfig: { maximumConcurrency: 2 },
-      dependsOn: role.ready,
-    });
+    // The events of one moment are read together.
+    followQueue(this, queue, { fn, role }, { maximumBatchingWindowInSeconds: 5 });
   }
 
   /** What became of a run is asked of the services themselves. */
@@ -217,25 +193,5 @@ export class RunReports extends Construct {
     );
     // What a release left. CodePipeline cuts names of artifacts off in their keys.
     for (const name of pipelines) artifacts.grantRead(role, `${artifactPrefix(name)}Release`);
-  }
-
-  /** Who hears of runs is to hear as well that nobody can be told. */
-  private watch(lost: SqsQueue): void {
-    const { topic } = this.props;
-    new CloudwatchMetricAlarm(this, "lost-alarm", {
-      alarmName: `${this.prefix}-lost`,
-      alarmDescription: `Something could not be told of a pipeline's run. The log /aws/lambda/${this.prefix} says why; the events are in ${this.prefix}-lost, from where they can be given again.`,
-      namespace: "AWS/SQS",
-      metricName: "ApproximateNumberOfMessagesVisible",
-      dimensions: { QueueName: lost.name },
-      statistic: "Maximum",
-      period: 60,
-      evaluationPeriods: 1,
-      threshold: 0,
-      comparisonOperator: "GreaterThanThreshold",
-      treatMissingData: "notBreaching",
-      alarmActions: [topic.arn],
-      okActions: [topic.arn],
-    });
   }
 }

@@ -1,8 +1,8 @@
 import { CloudwatchEventRule } from "@cdktf/provider-aws/lib/cloudwatch-event-rule";
 import { CloudwatchEventTarget } from "@cdktf/provider-aws/lib/cloudwatch-event-target";
-import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { LambdaPermission } from "@cdktf/provider-aws/lib/lambda-permission";
 import { Construct } from "constructs";
+import { createAlarm } from "./alarm";
 import { createFunction, type FunctionProps } from "./function";
 import type { Grantee } from "./iam";
 import { physicalName } from "./naming";
@@ -52,21 +52,16 @@ export class ScheduledFunction extends Construct {
     });
     new CloudwatchEventTarget(this, "target", { rule: rule.name, arn: fn.arn, dependsOn: [permission] });
 
-    new CloudwatchMetricAlarm(this, "errors", {
-      alarmName: `${name}-errors`,
-      alarmDescription: `The last run of ${name} failed; its log in /aws/lambda/${name} says why.`,
+    createAlarm(this, "errors", {
+      name: `${name}-errors`,
+      means: `The last run of ${name} failed; its log in /aws/lambda/${name} says why.`,
       namespace: "AWS/Lambda",
       metricName: "Errors",
       dimensions: { FunctionName: name },
       statistic: "Sum",
-      period: 60,
-      evaluationPeriods: 1,
-      threshold: 0,
-      comparisonOperator: "GreaterThanThreshold",
       // Between two runs the alarm says how the last one went.
-      treatMissingData: "ignore",
-      alarmActions: [alarmTopicArn],
-      okActions: [alarmTopicArn],
+      withoutData: "ignore",
+      topicArn: alarmTopicArn,
     });
   }
 }

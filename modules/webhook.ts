@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { CloudwatchMetricAlarm } from "@cdktf/provider-aws/lib/cloudwatch-metric-alarm";
 import { SecretsmanagerSecret } from "@cdktf/provider-aws/lib/secretsmanager-secret";
 import { Construct } from "constructs";
 import type { Settings } from "../settings";
 import { DELIVERY_STACK, pipelineName, webhookSecretName } from "../shared/names";
+import { createAlarm } from "./alarm";
 import { createFunction } from "./function";
 import { createHttpApi } from "./http-api";
 import type { IKey } from "./key";
@@ -97,20 +97,15 @@ export class Webhook extends Construct {
   }
 
   private watch(name: string, topicArn: string): void {
-    new CloudwatchMetricAlarm(this, "errors", {
-      alarmName: `${name}-errors`,
-      alarmDescription: `Something that GitHub told could not be done. The log /aws/lambda/${name} says what; GitHub's list of deliveries, in the webhook's settings there, can send it again.`,
+    createAlarm(this, "errors", {
+      name: `${name}-errors`,
+      means: `Something that GitHub told could not be done. The log /aws/lambda/${name} says what; GitHub's list of deliveries, in the webhook's settings there, can send it again.`,
       namespace: "AWS/Lambda",
       metricName: "Errors",
       dimensions: { FunctionName: name },
       statistic: "Sum",
-      period: 60,
-      evaluationPeriods: 1,
-      threshold: 0,
-      comparisonOperator: "GreaterThanThreshold",
-      treatMissingData: "notBreaching",
-      alarmActions: [topicArn],
-      okActions: [topicArn],
+      withoutData: "notBreaching",
+      topicArn,
     });
   }
 }
