@@ -5,6 +5,7 @@ import type { Settings } from "../settings";
 import { artifactPrefix, deliveryNames, pipelineName, planRoleArn } from "../shared/names";
 import type { Bucket } from "./bucket";
 import { BuildProject } from "./build-project";
+import { ASKING_AWS } from "./build-script";
 import { Role } from "./iam";
 import type { IKey } from "./key";
 import { physicalName } from "./naming";
@@ -116,13 +117,13 @@ export class DriftDetection extends Construct {
 const BUILD = "Build";
 
 /**
- * What the build runs, on the AWS CLI and Node alone: there are no packages before a tree is fetched. Of each environment it
- * finds the newest apply that succeeded, fetches the tree that it was given (one for all environments that it was applied
- * to), and has `npm run drift` compare there. What of it fails for one environment is told of that one. In the end DRIFT_RESULT
- * is the key of the report in the bucket, or "none" where there is nothing to tell.
+ * What the build runs. Of each environment it finds the newest apply that succeeded, fetches the tree that it was given (one
+ * for all environments that it was applied to), and has `npm run drift` compare there. What of it fails for one environment
+ * is told of that one. In the end DRIFT_RESULT is the key of the report in the bucket, or "none" where there is nothing to
+ * tell.
  */
-const LOOK = String.raw`
-const { execFileSync, spawnSync } = require("node:child_process");
+const LOOK = String.raw`${ASKING_AWS}
+const { spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync, readFileSync, writeFileSync } = require("node:fs");
 const { dirname, join, resolve } = require("node:path");
 
@@ -133,44 +134,19 @@ const fail = (environment, reason) => {
   console.log(environment + " cannot be compared: " + reason);
   report.failures.push({ environment, reason });
 };
-const run = (command, ...args) => {
-  const options = { encoding: "utf8", maxBuffer: 1 << 29, stdio: ["ignore", "pipe", "pipe"] };
+
+const applyOf = (pipeline, environment) => {
+  const isApply = ({ actionName, status }) =>
+    actionName === "apply-" + environment && (status === "Succeeded" || status === "InProgress");
   try {
-    return execFileSync(command, args, options);
+    const newest = newestAction(pipeline, isApply);
+    return newest ? [{ ...newest, pipeline }] : [];
   } catch (error) {
-    throw new Error(String(error.stderr || error.message).trim());
+    // It is in the settings, and was not deployed yet.
+    if (error.message.includes("PipelineNotFoundException")) return [];
+    throw error;
   }
 };
-
-// Two thousand actions are some hundred executions: the apply that is looked for may be older than all of them.
-const applyOf = (pipeline, environment) => {
-  let token;
-  do {
-    const page = ["--max-items", "2000", ...(token ? ["--starting-token", token] : [])];
-    let found;
-    try {
-      found = JSON.parse(
-        run("aws", "codepipeline", "list-action-executions", "--pipeline-name", pipeline, ...page, "--output", "json"),
-      );
-    } catch (error) {
-      // It is in the settings, and was not deployed yet.
-      if (error.message.includes("PipelineNotFoundException")) return [];
-      throw error;
-    }
-    const [newest] = newestFirst(
-      found.actionExecutionDetails.filter(
-        ({ actionName, status }) =>
-          actionName === "apply-" + environment && (status === "Succeeded" || status === "InProgress"),
-      ),
-    );
-    if (newest) return [{ ...newest, pipeline }];
-    token = found.NextToken;
-  } while (token);
-  return [];
-};
-// The first version of the CLI writes seconds, the second one dates.
-const at = ({ startTime }) => (typeof startTime === "number" ? startTime * 1000 : Date.parse(startTime));
-const newestFirst = (actions) => actions.sort((a, b) => at(b) - at(a));
 const newestApply = (environment) =>
   newestFirst(deployedBy[environment].flatMap((pipeline) => applyOf(pipeline, environment)))[0];
 

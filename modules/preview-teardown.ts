@@ -4,6 +4,7 @@ import { artifactPrefix, deliveryNames, deployRoleArn, pipelineName } from "../s
 import { PREVIEW, previewRepositoryName, previewsOf } from "../shared/previews";
 import type { Bucket } from "./bucket";
 import { BuildProject } from "./build-project";
+import { ASKING_AWS } from "./build-script";
 import type { IKey } from "./key";
 import { StateBucket } from "./state-bucket";
 
@@ -108,12 +109,12 @@ const ANY = "any";
 const BUILD = "Build";
 
 /**
- * What the build runs, on the AWS CLI and Node alone: there are no packages before a tree is fetched. The names come from
- * an event's handler, and are looked at before anything else: they become arguments and paths. The tree is an ordinary
- * pipeline's: the branch's own may be broken, and must not get the rights to destroy others.
+ * What the build runs. The names come from an event's handler, and are looked at before anything else: they become
+ * arguments and paths. The tree is an ordinary pipeline's: the branch's own may be broken, and must not get the rights to
+ * destroy others.
  */
-const TEAR_DOWN = String.raw`
-const { execFileSync, spawnSync } = require("node:child_process");
+const TEAR_DOWN = String.raw`${ASKING_AWS}
+const { spawnSync } = require("node:child_process");
 const { existsSync, mkdirSync } = require("node:fs");
 const { dirname, join, resolve } = require("node:path");
 
@@ -130,35 +131,11 @@ const check = (variable, pattern) => {
 check("SLIPWAY_PREVIEW", /^pv-[a-z0-9]+(-[a-z0-9]+)+$/);
 check("PIPELINE", new RegExp("^" + PROJECT + "-[a-z0-9-]+$"));
 
-const run = (command, ...args) => {
-  const options = { encoding: "utf8", maxBuffer: 1 << 29, stdio: ["ignore", "pipe", "pipe"] };
-  try {
-    return execFileSync(command, args, options);
-  } catch (error) {
-    throw new Error(String(error.stderr || error.message).trim());
-  }
-};
-
-// The first version of the CLI writes seconds, the second one dates.
-const at = ({ startTime }) => (typeof startTime === "number" ? startTime * 1000 : Date.parse(startTime));
-const newestSynth = (pipeline) => {
-  let token;
-  do {
-    const page = ["--max-items", "2000", ...(token ? ["--starting-token", token] : [])];
-    const found = JSON.parse(
-      run("aws", "codepipeline", "list-action-executions", "--pipeline-name", pipeline, ...page, "--output", "json"),
-    );
-    const [newest] = found.actionExecutionDetails
-      .filter(({ actionName, status }) => actionName === "synth" && status === "Succeeded")
-      .sort((a, b) => at(b) - at(a));
-    if (newest) return newest;
-    token = found.NextToken;
-  } while (token);
-  throw new Error("it has synthesized nothing yet");
-};
-
 const fetchTree = (pipeline) => {
-  const built = (newestSynth(pipeline).output?.outputArtifacts ?? []).find(({ name }) => name === "${BUILD}");
+  const isSynth = ({ actionName, status }) => actionName === "synth" && status === "Succeeded";
+  const newest = newestAction(pipeline, isSynth);
+  if (!newest) throw new Error("it has synthesized nothing yet");
+  const built = (newest.output?.outputArtifacts ?? []).find(({ name }) => name === "${BUILD}");
   if (!built) throw new Error("its synth has left no ${BUILD}");
   const { bucket, key } = built.s3location;
   const tree = resolve("trees", pipeline);
