@@ -42,7 +42,8 @@ function project(files: Readonly<Record<string, string>> = {}): string {
     writeFileSync(join(root, path), text);
   }
   mkdirSync(join(root, "tools"));
-  cpSync(join(ROOT, "tools/run.mjs"), join(root, "tools/run.mjs"));
+  for (const script of ["run.mjs", "bundle.mjs", "functions.mjs"])
+    cpSync(join(ROOT, "tools", script), join(root, "tools", script));
   for (const tool of ["esbuild", "fflate"])
     symlinkSync(join(ROOT, "node_modules", tool), join(root, "node_modules", tool));
   return root;

@@ -12,7 +12,7 @@ const RUN_BY_NPM = ["preinstall", "install", "postinstall", "preprepare", "prepa
 const READ = [
   /^(package|package-lock|npm-shrinkwrap|tsconfig)\.json$/,
   /^\.npmrc$/,
-  /^tools\/(run\.mjs|project\.ts|pipeline\/toolchain\.ts|toolchain\/.*)$/,
+  /^tools\/((run|bundle)\.mjs|project\.ts|pipeline\/toolchain\.ts|toolchain\/.*)$/,
 ];
 
 /**

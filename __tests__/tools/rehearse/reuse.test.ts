@@ -26,6 +26,7 @@ const FILES = {
   "package.json": JSON.stringify({ name: "slipway", scripts: SCRIPTS }),
   "package-lock.json": JSON.stringify({ packages: { "": { name: "slipway" }, "node_modules/zod": {} } }),
   "tools/run.mjs": "",
+  "tools/bundle.mjs": "",
   "tools/pipeline/toolchain.ts": "",
   "tools/pipeline/plan.ts": "",
   "app/index.ts": "",
@@ -62,6 +63,7 @@ test("install depends on what npm and the toolchain's script read, and on nothin
     "package.json",
     "package-lock.json",
     "tools/run.mjs",
+    "tools/bundle.mjs",
     "tools/pipeline/toolchain.ts",
   ]);
 });
