@@ -66,7 +66,8 @@ function detailsOf({ environment, state, commit, pipelineUrl }: PreviewNews): st
   return [
     `Environment ${codeSpan(shortened(environment, LONGEST_NAME))}`,
     ...(commit && COMMIT.test(commit) ? [`commit ${codeSpan(commit.slice(0, 7))}`] : []),
-    ...link.map((address) => `[pipeline](<${address}>)`),
+    // In a link's target, other than in one that stands alone, Markdown reads character references: `&lt;`.
+    ...link.map((address) => `[pipeline](<${address.replaceAll("&", "&amp;")}>)`),
   ].join(" · ");
 }
 
