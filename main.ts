@@ -3,11 +3,13 @@ import { App } from "cdktf";
 import { previewOfProcess, readSettings, SettingsError } from "./settings";
 import { requestedStacks } from "./shared/requested-stacks";
 import { createStacks } from "./stacks";
+import { quickenSynth } from "./tools/synth/quick";
+
+const isPlain = process.env.SLIPWAY_PLAIN_SYNTH === "1";
 
 /** Reads the settings, builds the app, synthesizes. Run by every `cdktf` command (see cdktf.json). */
 async function main(): Promise<void> {
-  // A trace of each construct and token costs a sixth of the time and goes nowhere.
-  Error.stackTraceLimit = 0;
+  if (!isPlain) quickenSynth();
   // Not the folder that the command runs in: the demo has one of its own.
   const cache = join(dirname(process.argv[1]!), ".slipway");
   const settings = await readSettings("terraform.tfvars", { cacheFolder: join(cache, "cache") });
@@ -29,7 +31,11 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  if (!(error instanceof SettingsError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  if (error instanceof SettingsError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  if (!isPlain) process.stderr.write("With SLIPWAY_PLAIN_SYNTH=1, it tells lines of the source.\n");
+  throw error;
 });

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 
 /** How many processes above this one the `cdktf` command may be: a shell and a runner lie between. */
 const MOST_ANCESTORS = 6;
@@ -41,14 +42,26 @@ const TAKES_VALUE =
 
 function describeProcess(pid: number): { parent: number; command: string } | undefined {
   try {
-    const line = execFileSync("ps", ["-o", "ppid=,args=", "-p", String(pid)], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    const [, parent, command] = /^\s*(\d+)\s+(.*)$/m.exec(line) ?? [];
-    return parent && command ? { parent: Number(parent), command } : undefined;
+    return process.platform === "linux" ? readProcess(pid) : askProcess(pid);
   } catch {
-    // No ps here (Windows, a slim image).
+    // Neither /proc nor ps here (Windows, a slim image).
     return undefined;
   }
+}
+
+/** To ask `ps` costs each synth a start of it for each process above. */
+function readProcess(pid: number) {
+  const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replace(/\0$/, "").replaceAll("\0", " ");
+  // The name stands in brackets and may hold some itself; the state and the parent follow.
+  const parent = /^.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+  return parent && command ? { parent: Number(parent), command } : undefined;
+}
+
+function askProcess(pid: number) {
+  const line = execFileSync("ps", ["-o", "ppid=,args=", "-p", String(pid)], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const [, parent, command] = /^\s*(\d+)\s+(.*)$/m.exec(line) ?? [];
+  return parent && command ? { parent: Number(parent), command } : undefined;
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -17,6 +17,13 @@ const stamp = (path) => {
   return `${mtimeMs}:${size}`;
 };
 
+/** Writes a file so that who reads it meanwhile, such as the same command started twice, finds all of it or what was before. */
+export function writeWhole(path, content) {
+  const draft = `${path}.${process.pid}.draft`;
+  writeFileSync(draft, content);
+  renameSync(draft, path);
+}
+
 /** Bundles an entry unless its bundle is newer than all that went into it. */
 export async function bundle(entry, outfile, options, finish = () => {}) {
   const stampFile = `${outfile}.inputs.json`;
@@ -27,8 +34,8 @@ export async function bundle(entry, outfile, options, finish = () => {}) {
     // Never built, or a source file has gone.
   }
   const { build } = await import("esbuild");
-  mkdirSync(dirname(outfile), { recursive: true });
-  const { metafile } = await build({
+  const began = Date.now();
+  const { metafile, outputFiles } = await build({
     entryPoints: [entry],
     outfile,
     absWorkingDir: root,
@@ -38,9 +45,14 @@ export async function bundle(entry, outfile, options, finish = () => {}) {
     metafile: true,
     logLevel: "error",
     ...options,
+    write: false,
   }).catch(() => process.exit(1));
+  mkdirSync(dirname(outfile), { recursive: true });
+  for (const { path, contents } of outputFiles) writeWhole(path, contents);
   await finish();
   const own = Object.keys(metafile.inputs).filter((path) => !path.startsWith("node_modules/"));
   const inputs = [installed, ...SCRIPTS, ...own.map((path) => join(root, path))];
-  writeFileSync(stampFile, JSON.stringify(Object.fromEntries(inputs.map((path) => [path, stamp(path)]))));
+  // Of a file that was saved meanwhile, nobody knows which state is in the bundle.
+  if (inputs.some((path) => statSync(path).mtimeMs >= began)) return rmSync(stampFile, { force: true });
+  writeWhole(stampFile, JSON.stringify(Object.fromEntries(inputs.map((path) => [path, stamp(path)]))));
 }
