@@ -1,12 +1,14 @@
-// By name, all of zod's languages would come along into functions.
-import * as z from "zod";
+import * as z from "./zod";
 
 /** A text that is JSON, as a variable of a function is. */
-export const jsonText = z.string().transform((text, context) => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    context.addIssue({ code: "custom", message: "This is not JSON" });
-    return z.NEVER;
-  }
-});
+export const jsonText = z.pipe(
+  z.string(),
+  z.transform((text: string, { issues }): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      issues.push({ code: "custom", message: "This is not JSON", input: text });
+      return z.NEVER;
+    }
+  }),
+);

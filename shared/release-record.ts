@@ -1,15 +1,15 @@
-import * as z from "zod";
+import * as z from "./zod";
 
 /** The file of a release's folder that holds its record. */
 export const RELEASE_RECORD = "releases.json";
 
 const releaseEntry = z.object({
   /** What ran before. */
-  before: z.string().optional(),
+  before: z.optional(z.string()),
   /** What was released. */
-  after: z.string().optional(),
+  after: z.optional(z.string()),
   /** Id of CodeDeploy's deployment. */
-  deployment: z.string().optional(),
+  deployment: z.optional(z.string()),
   /** "releasing" of a release that did not see its end. */
   done: z.enum(["waiting", "releasing", "released", "runs already", "failed", "brought back"]),
 });

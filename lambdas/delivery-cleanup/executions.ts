@@ -1,7 +1,6 @@
 import {
   type CodePipelineClient,
   ListActionExecutionsCommand,
-  PipelineNotFoundException,
   paginateListPipelineExecutions,
 } from "@aws-sdk/client-codepipeline";
 import { readActionRuns } from "../../shared/action-executions";
@@ -50,7 +49,7 @@ export async function readExecutions(
       if (page.length && page.every(({ changed }) => changed < since)) break;
     }
   } catch (error) {
-    if (!(error instanceof PipelineNotFoundException)) throw error;
+    if ((error as Error).name !== "PipelineNotFoundException") throw error;
   }
   return executions.filter(({ ended, changed }) => !ended || changed >= since);
 }

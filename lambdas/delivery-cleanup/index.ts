@@ -5,9 +5,8 @@ import { ECSClient } from "@aws-sdk/client-ecs";
 import { S3Client } from "@aws-sdk/client-s3";
 import { STSClient } from "@aws-sdk/client-sts";
 import type { Context } from "aws-lambda";
-// By name, all of zod's languages would come along.
-import * as z from "zod";
 import { jsonText } from "../../shared/json-text";
+import * as z from "../../shared/zod";
 import { type Clients, cleanUp, type Outcome, type Task } from "./cleanup";
 
 const logger = new Logger({ serviceName: "delivery-cleanup" });
@@ -34,14 +33,14 @@ export async function handler(_event: unknown, context: Context): Promise<Outcom
   return outcome;
 }
 
-const name = z.string().min(1);
-const count = z.coerce.number().int().min(1);
+const name = z.string().check(z.minLength(1));
+const count = z.coerce.number().check(z.int(), z.minimum(1));
 
 const variables = z.object({
-  PIPELINES: jsonText.pipe(z.array(name)),
+  PIPELINES: z.pipe(jsonText, z.array(name)),
   ARTIFACT_BUCKET: name,
-  REPOSITORIES: jsonText.pipe(z.record(name, name)),
-  ENVIRONMENTS: jsonText.pipe(z.array(z.object({ region: name, cluster: name, planRole: name }))),
+  REPOSITORIES: z.pipe(jsonText, z.record(name, name)),
+  ENVIRONMENTS: z.pipe(jsonText, z.array(z.object({ region: name, cluster: name, planRole: name }))),
   KEEP_HOURS: count,
   KEEP_IMAGES: count,
   KEEP_DAYS: count,

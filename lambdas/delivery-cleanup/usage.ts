@@ -1,9 +1,4 @@
-import {
-  ClusterNotFoundException,
-  DescribeServicesCommand,
-  DescribeTaskDefinitionCommand,
-  type ECSClient,
-} from "@aws-sdk/client-ecs";
+import { DescribeServicesCommand, DescribeTaskDefinitionCommand, type ECSClient } from "@aws-sdk/client-ecs";
 import { AssumeRoleCommand, type STSClient } from "@aws-sdk/client-sts";
 
 /** The most services that one request describes. */
@@ -78,7 +73,7 @@ async function describeServices(ecs: ECSClient, cluster: string, names: string[]
     if (unknown) throw new Error(`ECS does not describe ${unknown.arn}: ${unknown.reason}`);
     return services;
   } catch (error) {
-    if (error instanceof ClusterNotFoundException) return [];
+    if ((error as Error).name === "ClusterNotFoundException") return [];
     throw error;
   }
 }

@@ -2,13 +2,13 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { KMSClient } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from "aws-lambda";
-import * as z from "zod";
+import * as z from "../../shared/zod";
 import { answer } from "./answer";
 
 const logger = new Logger({ serviceName: "delivery-pages" });
 const clients = { kms: new KMSClient(), s3: new S3Client() };
 
-const name = z.string().min(1);
+const name = z.string().check(z.minLength(1));
 const variables = z.object({ PROJECT: name, BUCKET: name, SIGNING_KEY: name });
 
 /** Shows a report page to those who come with a link that was signed and has not expired. */

@@ -1,5 +1,5 @@
-import * as z from "zod";
 import { PREVIEW, previewNamed } from "../../shared/previews";
+import * as z from "../../shared/zod";
 import { placeOfPipeline } from "./place";
 import type { Task } from "./task";
 
@@ -11,7 +11,7 @@ export type Hint =
   | { readonly of: "sweep" };
 
 /** Git takes no longer name than a file system does; what hosts take is shorter. */
-const branch = z.string().min(1).max(1024);
+const branch = z.string().check(z.minLength(1), z.maxLength(1024));
 
 const ours = z.discriminatedUnion("slipway", [
   z.object({ slipway: z.literal("branch"), branch }),
@@ -47,7 +47,10 @@ const branchEvent = z.object({
 
 const pullRequestEvent = z.object({
   source: z.literal("aws.codecommit"),
-  detail: z.object({ repositoryNames: z.array(z.string()), sourceReference: z.string().max(1100) }),
+  detail: z.object({
+    repositoryNames: z.array(z.string()),
+    sourceReference: z.string().check(z.maxLength(1100)),
+  }),
 });
 
 const HEADS = "refs/heads/";

@@ -16,6 +16,15 @@ const logger = new Logger({ serviceName: "delivery-previews" });
 
 // CodePipeline answers many questions at once with "slow down".
 const PATIENT = { maxAttempts: 8 };
+/** Kept from one batch to the next, with their connections. */
+const clients = {
+  codepipeline: new CodePipelineClient(PATIENT),
+  codebuild: new CodeBuildClient(PATIENT),
+  s3: new S3Client(PATIENT),
+  sns: new SNSClient(PATIENT),
+};
+const codecommit = new CodeCommitClient(PATIENT);
+const secrets = new SecretsManagerClient(PATIENT);
 
 /**
  * Gives branches and pull requests their previews, and takes them away again, by what the queue's messages point at. A
@@ -30,13 +39,8 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
   const token = await readToken(task.tokenSecret);
   const desk = createDesk({
     task,
-    clients: {
-      codepipeline: new CodePipelineClient(PATIENT),
-      codebuild: new CodeBuildClient(PATIENT),
-      s3: new S3Client(PATIENT),
-      sns: new SNSClient(PATIENT),
-    },
-    repository: createRepository(task, { codecommit: new CodeCommitClient(PATIENT), fetch }, token),
+    clients,
+    repository: createRepository(task, { codecommit, fetch }, token),
     token,
     now: () => new Date(),
     log: logger,
@@ -48,9 +52,7 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
 async function readToken(secret: string | undefined): Promise<string | undefined> {
   if (secret === undefined) return undefined;
   try {
-    const answer = await new SecretsManagerClient(PATIENT).send(
-      new GetSecretValueCommand({ SecretId: secret }),
-    );
+    const answer = await secrets.send(new GetSecretValueCommand({ SecretId: secret }));
     return tokenOf(answer.SecretString ?? "") || undefined;
   } catch (error) {
     // What is said of a text that is no JSON shows some of it.

@@ -5,15 +5,15 @@ import {
   PutObjectCommand,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import * as z from "zod";
 import { Busy, isLost } from "../../shared/hints";
 import { jsonText } from "../../shared/json-text";
+import * as z from "../../shared/zod";
 
 const time = z.iso.datetime();
-const commit = z.string().min(1).max(100);
+const commit = z.string().check(z.minLength(1), z.maxLength(100));
 
 const record = z.object({
-  branch: z.string().min(1),
+  branch: z.string().check(z.minLength(1)),
   /** The pattern of the rule that it has a preview by. */
   rule: z.string(),
   /** Whether it takes one of the rule's places: it is there, or about to be. */
@@ -24,15 +24,15 @@ const record = z.object({
   /** Since when it is to be there: runs from before were of one that is gone. */
   openedAt: time,
   /** The commit that it was run for last. @default - none since then */
-  started: commit.optional(),
+  started: z.optional(commit),
   /** The commit that its time was over with. @default - it is not over */
-  expired: commit.optional(),
+  expired: z.optional(commit),
   /** Tells apart the tokens that its pipeline was given. */
-  credential: z.string().optional(),
+  credential: z.optional(z.string()),
   /** In what its pipeline differed from the template when it was changed last. */
-  difference: z.string().optional(),
+  difference: z.optional(z.string()),
   /** By the pull requests' numbers, what they were told last. */
-  told: z.record(z.string().regex(/^[1-9]\d{0,9}$/), z.string()),
+  told: z.record(z.string().check(z.regex(/^[1-9]\d{0,9}$/)), z.string()),
 });
 
 /** What is known of a preview beyond what AWS and the repository say. */
@@ -41,9 +41,9 @@ export type PreviewRecord = z.infer<typeof record>;
 const closing = z.object({
   since: time,
   /** When a build was about to be started last, after how many others. @default - none was */
-  attempt: z.object({ at: time, after: z.number().int() }).optional(),
+  attempt: z.optional(z.object({ at: time, after: z.int() })),
   /** After how many failures people were told. */
-  told: z.number().int().default(0),
+  told: z._default(z.int(), 0),
 });
 
 /** What is known of the end of an environment that is on its way. */
@@ -61,7 +61,7 @@ export class Records<T> {
     private readonly s3: Pick<S3Client, "send">,
     private readonly bucket: string,
     private readonly prefix: string,
-    private readonly form: z.ZodType<T>,
+    private readonly form: z.ZodMiniType<T>,
   ) {}
 
   static readonly ofPreviews = (s3: Pick<S3Client, "send">, bucket: string) =>
@@ -95,7 +95,7 @@ export class Records<T> {
       const { Body, ETag } = await this.s3.send(
         new GetObjectCommand({ Bucket: this.bucket, Key: this.keyOf(name) }),
       );
-      const { data, error } = jsonText.pipe(this.form).safeParse(await Body!.transformToString());
+      const { data, error } = z.pipe(jsonText, this.form).safeParse(await Body!.transformToString());
       if (error)
         throw new Error(
           `s3://${this.bucket}/${this.keyOf(name)} is not what this function wrote. Delete it: the next sweep writes it anew.\n${z.prettifyError(error)}`,

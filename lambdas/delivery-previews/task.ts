@@ -1,19 +1,19 @@
-import * as z from "zod";
 import { jsonText } from "../../shared/json-text";
 import { pipelineName } from "../../shared/names";
 import { type PreviewRule, templateOf } from "../../shared/previews";
+import * as z from "../../shared/zod";
 
-const name = z.string().min(1);
+const name = z.string().check(z.minLength(1));
 const names = z.array(name);
 
-const rule: z.ZodType<PreviewRule> = z.object({
+const rule: z.ZodMiniType<PreviewRule> = z.object({
   pattern: name,
   exclude: names,
   into: names,
   pipeline: name,
   environment: name,
-  ttlHours: z.number().positive(),
-  limit: z.number().int().positive(),
+  ttlHours: z.number().check(z.positive()),
+  limit: z.int().check(z.positive()),
 });
 
 const previews = z.object({
@@ -27,7 +27,7 @@ const previews = z.object({
   deployed: names,
   rules: z.array(rule),
   /** By environment that trials are made like, the ordinary pipeline that makes them, as CodePipeline calls it. */
-  trials: z.record(name, name).default({}),
+  trials: z._default(z.record(name, name), {}),
   /** Holds the records, beside what the previews' pipelines keep there. */
   bucket: name,
   stateBucket: name,
@@ -36,12 +36,12 @@ const previews = z.object({
   /** ARN of the topic that tells people of what needs them. */
   topic: name,
   /** The secret with GitHub's token. @default - there is none */
-  tokenSecret: name.optional(),
+  tokenSecret: z.optional(name),
 });
 
 const variables = z.object({
-  PREVIEWS: jsonText.pipe(previews),
-  GITHUB_API_URL: z.url().default("https://api.github.com"),
+  PREVIEWS: z.pipe(jsonText, previews),
+  GITHUB_API_URL: z._default(z.url(), "https://api.github.com"),
 });
 
 /** Which previews there are to be, and where. */

@@ -1,7 +1,7 @@
 import type { Build } from "@aws-sdk/client-codebuild";
-import * as z from "zod";
 import { logUrl } from "../../shared/console-links";
 import type { DriftReport } from "../../shared/run-report";
+import * as z from "../../shared/zod";
 import { readBuilds } from "./builds";
 import { Claims } from "./claims";
 import { Redaction } from "./redact";
@@ -16,7 +16,7 @@ const REPORT_KEY = /^drift\/[\w:.-]{1,300}\.json$/;
 /** Stands for all of them, where the build itself failed. */
 const ALL = "all environments";
 
-const driftReport: z.ZodType<DriftReport> = z.object({
+const driftReport: z.ZodMiniType<DriftReport> = z.object({
   project: z.string(),
   when: z.iso.datetime(),
   environments: z.array(
@@ -24,7 +24,7 @@ const driftReport: z.ZodType<DriftReport> = z.object({
       environment: z.string(),
       summary: z.string(),
       review: z.array(z.string()),
-      reviewUrl: z.string().optional(),
+      reviewUrl: z.optional(z.string()),
     }),
   ),
   failures: z.array(z.object({ environment: z.string(), reason: z.string() })),

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "../../shared/zod";
 import type { Task } from "./task";
 
 /** What an event points at. What has become of it is asked for: events come late, twice, and in any order. */
@@ -8,7 +8,7 @@ export type Hint =
 
 const pipelineEvent = z.object({
   source: z.literal("aws.codepipeline"),
-  detail: z.object({ pipeline: z.string(), "execution-id": z.string().regex(/^[\w-]{1,100}$/) }),
+  detail: z.object({ pipeline: z.string(), "execution-id": z.string().check(z.regex(/^[\w-]{1,100}$/)) }),
 });
 
 const buildEvent = z.object({

@@ -1,6 +1,6 @@
-import * as z from "zod";
 import { type Fetch, Refused } from "../../shared/ask";
 import { GitHubApi } from "../../shared/github-api";
+import * as z from "../../shared/zod";
 
 /** What GitHub takes as a status of a commit. */
 export interface Status {
@@ -12,7 +12,7 @@ export interface Status {
 
 const commit = z.object({
   commit: z.object({
-    author: z.object({ name: z.string().optional(), date: z.string().optional() }).nullish(),
+    author: z.nullish(z.object({ name: z.optional(z.string()), date: z.optional(z.string()) })),
   }),
 });
 

@@ -18,6 +18,20 @@ import type { Clients, Desk, Wording } from "./tell";
 
 const logger = new Logger({ serviceName: "delivery-report" });
 
+// CodePipeline answers many questions at once with "slow down".
+const PATIENT = { maxAttempts: 8 };
+/** Kept from one batch to the next, with their connections. */
+const clients: Clients = {
+  codepipeline: new CodePipelineClient(PATIENT),
+  codebuild: new CodeBuildClient(PATIENT),
+  logs: new CloudWatchLogsClient(PATIENT),
+  s3: new S3Client(PATIENT),
+  sns: new SNSClient(PATIENT),
+  secrets: new SecretsManagerClient(PATIENT),
+  kms: new KMSClient(PATIENT),
+  fetch,
+};
+
 const WORDING: Wording = {
   approvalChat,
   approvalMail,
@@ -38,25 +52,10 @@ export async function handler(event: SQSEvent, context: Context): Promise<SQSBat
   logger.addContext(context);
   const desk: Desk = {
     task: readTask(process.env),
-    clients: createClients(),
+    clients,
     wording: WORDING,
     now: () => new Date(),
     log: logger,
   };
   return handleBatch(desk, event, () => context.getRemainingTimeInMillis());
-}
-
-function createClients(): Clients {
-  // CodePipeline answers many questions at once with "slow down".
-  const patient = { maxAttempts: 8 };
-  return {
-    codepipeline: new CodePipelineClient(patient),
-    codebuild: new CodeBuildClient(patient),
-    logs: new CloudWatchLogsClient(patient),
-    s3: new S3Client(patient),
-    sns: new SNSClient(patient),
-    secrets: new SecretsManagerClient(patient),
-    kms: new KMSClient(patient),
-    fetch,
-  };
 }

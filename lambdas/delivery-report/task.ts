@@ -1,9 +1,9 @@
-import * as z from "zod";
 import { jsonText } from "../../shared/json-text";
 import type { NewsKind } from "../../shared/run-report";
+import * as z from "../../shared/zod";
 
-const name = z.string().min(1);
-const kind: z.ZodType<NewsKind> = z.enum(["success", "failure", "superseded", "approval", "drift"]);
+const name = z.string().check(z.minLength(1));
+const kind: z.ZodMiniType<NewsKind> = z.enum(["success", "failure", "superseded", "approval", "drift"]);
 
 const report = z.object({
   project: name,
@@ -27,28 +27,36 @@ const report = z.object({
   /** ARN of the topic that mails go out by. */
   topic: name,
   /** Name of the build project that looks for drift. @default - none does */
-  driftProject: name.optional(),
+  driftProject: z.optional(name),
   /** The secret with GitHub's token. @default - there is none */
-  tokenSecret: name.optional(),
-  chat: z
-    .object({
+  tokenSecret: z.optional(name),
+  chat: z.optional(
+    z.object({
       /** Holds the address of the webhook. */
       secret: name,
       /** @default - all */
-      events: z.array(kind).optional(),
+      events: z.optional(z.array(kind)),
       /** @default - all */
-      pipelines: z.array(name).optional(),
-    })
-    .optional(),
+      pipelines: z.optional(z.array(name)),
+    }),
+  ),
   /** Where pages are read, and ARN of the key that signs links to them. @default - there are no pages */
-  pages: z.object({ url: z.url().transform((url) => url.replace(/\/+$/, "")), key: name }).optional(),
+  pages: z.optional(
+    z.object({
+      url: z.pipe(
+        z.url(),
+        z.transform((url) => url.replace(/\/+$/, "")),
+      ),
+      key: name,
+    }),
+  ),
   /** Whether commits have statuses. */
   statuses: z.boolean(),
 });
 
 const variables = z.object({
-  REPORT: jsonText.pipe(report),
-  GITHUB_API_URL: z.url().default("https://api.github.com"),
+  REPORT: z.pipe(jsonText, report),
+  GITHUB_API_URL: z._default(z.url(), "https://api.github.com"),
 });
 
 /** What is told, of which pipelines, and where. */

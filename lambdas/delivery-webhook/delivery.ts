@@ -1,5 +1,5 @@
-import * as z from "zod";
 import { matchesBranch, type PreviewHint } from "../../shared/previews";
+import * as z from "../../shared/zod";
 import type { Task } from "./task";
 
 /** What a delivery gives reason to. */
@@ -12,8 +12,8 @@ export interface Wanted {
   readonly hint?: Exclude<PreviewHint, { readonly slipway: "sweep" }>;
 }
 
-const text = z.string().min(1);
-const number = z.int().positive();
+const text = z.string().check(z.minLength(1));
+const number = z.int().check(z.positive());
 
 const from = z.object({ repository: z.object({ full_name: text }) });
 
@@ -27,15 +27,15 @@ const pullRequest = z.object({
   pull_request: z.object({
     base: z.object({ ref: text }),
     /** A fork may be gone. */
-    head: z.object({ ref: text, repo: z.object({ full_name: text }).nullable() }),
+    head: z.object({ ref: text, repo: z.nullable(z.object({ full_name: text })) }),
   }),
-  changes: z.object({ base: z.unknown().optional() }).optional(),
+  changes: z.optional(z.object({ base: z.optional(z.unknown()) })),
 });
 
 const comment = z.object({
   action: text,
-  issue: z.object({ number, state: text, pull_request: z.unknown().optional() }),
-  comment: z.object({ body: z.string().nullish() }),
+  issue: z.object({ number, state: text, pull_request: z.optional(z.unknown()) }),
+  comment: z.object({ body: z.nullish(z.string()) }),
 });
 
 /** What of a pull request can change its plans. */

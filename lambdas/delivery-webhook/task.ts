@@ -1,7 +1,7 @@
-import * as z from "zod";
 import { jsonText } from "../../shared/json-text";
+import * as z from "../../shared/zod";
 
-const name = z.string().min(1);
+const name = z.string().check(z.minLength(1));
 
 const webhook = z.object({
   project: name,
@@ -13,12 +13,12 @@ const webhook = z.object({
   /** By their name in CodePipeline, those that a push to their branch starts. */
   pipelines: z.record(name, z.object({ branch: name })),
   /** The build project that reviews pull requests into these branches. @default - nothing does */
-  review: z.object({ project: name, into: z.array(name) }).optional(),
+  review: z.optional(z.object({ project: name, into: z.array(name) })),
   /** URL of the queue of what previews there may be news of. @default - there are no previews */
-  queue: z.url().optional(),
+  queue: z.optional(z.url()),
 });
 
-const variables = z.object({ WEBHOOK: jsonText.pipe(webhook) });
+const variables = z.object({ WEBHOOK: z.pipe(jsonText, webhook) });
 
 /** Of which repository is heard, and what is done then. */
 export type Task = z.infer<typeof webhook>;

@@ -9,8 +9,7 @@ import {
   ListDeploymentTargetsCommand,
   type RevisionLocation,
 } from "@aws-sdk/client-codedeploy";
-import { parse } from "yaml";
-import * as z from "zod";
+import * as z from "../../shared/zod";
 
 /** What a deployment waits for. */
 export interface Awaited {
@@ -40,7 +39,9 @@ export async function awaited(
     for (const { ecsTarget, lambdaTarget } of await targetsOf(client, deploymentId, signal)) {
       const event = inProgress((ecsTarget ?? lambdaTarget)?.lifecycleEvents, events);
       if (!event) continue;
-      return { event, version: lambdaTarget?.lambdaFunctionInfo?.targetVersion ?? versionOf(deploymentInfo) };
+      if (ecsTarget) return { event };
+      const told = lambdaTarget?.lambdaFunctionInfo?.targetVersion;
+      return { event, version: told ?? (await versionOf(deploymentInfo)) };
     }
     if (deploymentInfo?.completeTime || second === SECONDS_TO_TELL)
       throw new Error(`it is ${deploymentInfo?.status}, and at none of ${events.join(", ")}`);
@@ -74,11 +75,12 @@ const appSpec = z.object({
 });
 
 /** The version in the deployment's AppSpec, in YAML or JSON; undefined where it has none. */
-function versionOf(deployment: DeploymentInfo | undefined): string | undefined {
+async function versionOf(deployment: DeploymentInfo | undefined): Promise<string | undefined> {
   const { appSpecContent, string }: RevisionLocation = deployment?.revision ?? {};
   const content = appSpecContent?.content ?? string?.content;
   if (content === undefined) return undefined;
-  // YAML reads JSON too.
+  // Loaded where it is needed: not for a service, nor where CodeDeploy tells the version. YAML reads JSON too.
+  const { parse } = await import("yaml");
   const [resource] = appSpec.safeParse(parse(content)).data?.Resources ?? [];
   return Object.values(resource ?? {})[0]?.Properties.TargetVersion;
 }

@@ -1,19 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { Logger } from "@aws-lambda-powertools/logger";
-import {
-  CodeDeployClient,
-  DeploymentDoesNotExistException,
-  InvalidLifecycleEventHookExecutionIdException,
-  LifecycleEventAlreadyCompletedException,
-  PutLifecycleEventHookExecutionStatusCommand,
-} from "@aws-sdk/client-codedeploy";
+import { CodeDeployClient, PutLifecycleEventHookExecutionStatusCommand } from "@aws-sdk/client-codedeploy";
 import { DescribeNetworkInterfacesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import type { Context } from "aws-lambda";
-import * as z from "zod";
 import { functionTarget, httpTarget } from "../../shared/check-targets";
 import { type CheckTarget, runChecks, sentence, type Target } from "../../shared/checks";
 import { visible } from "../../shared/visible";
+import * as z from "../../shared/zod";
 import { type Awaited, awaited } from "./deployment";
 import { readTask, type Task } from "./task";
 
@@ -140,13 +134,13 @@ async function answer(
     await codedeploy.send(command, { abortSignal: signal });
   } catch (error) {
     // The deployment was stopped, or has this answer already: to be asked again would change nothing.
-    if (!NOT_AWAITED.some((type) => error instanceof type)) throw error;
+    if (!NOT_AWAITED.includes((error as Error).name)) throw error;
     logger.warn("CodeDeploy no longer waits for the answer", error as Error);
   }
 }
 
 const NOT_AWAITED = [
-  DeploymentDoesNotExistException,
-  InvalidLifecycleEventHookExecutionIdException,
-  LifecycleEventAlreadyCompletedException,
+  "DeploymentDoesNotExistException",
+  "InvalidLifecycleEventHookExecutionIdException",
+  "LifecycleEventAlreadyCompletedException",
 ];

@@ -1,40 +1,40 @@
-import * as z from "zod";
 import type { Check, CheckTarget } from "../../shared/checks";
 import { jsonText } from "../../shared/json-text";
+import * as z from "../../shared/zod";
 
-const name = z.string().min(1);
-const port = z.int().min(1).max(65535);
-const withinMilliseconds = z.int().min(1);
-const contains = z.string().optional();
+const name = z.string().check(z.minLength(1));
+const port = z.int().check(z.minimum(1), z.maximum(65535));
+const withinMilliseconds = z.int().check(z.minimum(1));
+const contains = z.optional(z.string());
 
-const check: z.ZodType<Check> = z.union([
+const check: z.ZodMiniType<Check> = z.union([
   z.strictObject({
-    path: z.string().startsWith("/"),
+    path: z.string().check(z.startsWith("/")),
     method: name,
-    body: z.string().optional(),
-    status: z.int().optional(),
+    body: z.optional(z.string()),
+    status: z.optional(z.int()),
     contains,
     withinMilliseconds,
   }),
   z.strictObject({ event: name, contains, withinMilliseconds }),
 ]);
 
-const target: z.ZodType<CheckTarget> = z.discriminatedUnion("kind", [
+const target: z.ZodMiniType<CheckTarget> = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("service"),
     url: z.url({ protocol: /^https?$/ }),
     testPort: port,
     /** @default 443 where the address begins with https, otherwise 80 */
-    productionPort: port.optional(),
+    productionPort: z.optional(port),
     loadBalancer: name,
   }),
   z.object({ kind: z.literal("function"), name, alias: name }),
 ]);
 
 const variables = z.object({
-  CHECKS: jsonText.pipe(z.array(check)),
-  TARGET: jsonText.pipe(target),
-  PATIENCE_SECONDS: z.coerce.number().min(0).default(60),
+  CHECKS: z.pipe(jsonText, z.array(check)),
+  TARGET: z.pipe(jsonText, target),
+  PATIENCE_SECONDS: z._default(z.coerce.number().check(z.minimum(0)), 60),
 });
 
 export interface Task {

@@ -1,6 +1,6 @@
-import * as z from "zod";
 import type { Answer } from "../../../shared/ask";
 import type { Errand, GitHubApi } from "../../../shared/github-api";
+import * as z from "../../../shared/zod";
 import { isBranchName } from "./branch-name";
 import { isMarked, marked, saysTheSame } from "./comments";
 import type { Branch, PullRequest, Repository, Saying } from "./index";
@@ -13,13 +13,13 @@ const reference = z.object({ ref: z.string(), object: z.object({ sha: z.string()
 const commit = z.object({ committer: z.object({ date: z.iso.datetime({ offset: true }) }) });
 const branches = z.array(z.object({ name: z.string(), commit: z.object({ sha: z.string() }) }));
 // The repository of a head is null where the fork is gone.
-const side = z.object({ ref: z.string(), repo: z.object({ id: z.number() }).nullable() });
+const side = z.object({ ref: z.string(), repo: z.nullable(z.object({ id: z.number() })) });
 const pulls = z.array(z.object({ number: z.number(), state: z.string(), head: side, base: side }));
 const comments = z.array(
   z.object({
     id: z.number(),
-    body: z.string().nullish(),
-    user: z.object({ id: z.number() }).nullish(),
+    body: z.nullish(z.string()),
+    user: z.nullish(z.object({ id: z.number() })),
   }),
 );
 const viewer = z.object({ data: z.object({ viewer: z.object({ databaseId: z.number() }) }) });
@@ -146,7 +146,7 @@ export class GitHubRepository implements Repository {
   private async list<T>(
     path: string,
     query: Readonly<Record<string, string>>,
-    schema: z.ZodType<T[]>,
+    schema: z.ZodMiniType<T[]>,
     errand: Errand,
     first?: Answer,
   ): Promise<T[]> {
@@ -168,7 +168,7 @@ export class GitHubRepository implements Repository {
     return true;
   }
 
-  private read<T>(answer: Answer, schema: z.ZodType<T>, errand: Errand): T {
+  private read<T>(answer: Answer, schema: z.ZodMiniType<T>, errand: Errand): T {
     this.github.check(answer, errand);
     const read = schema.safeParse(parsed(answer.text));
     if (read.success) return read.data;
