@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
   /** Ends the command. @default - it comes to its end */
   readonly signal?: AbortSignal;
+  /** Keeps from it what a terminal or a runner sends to all processes at once: told twice, Terraform leaves its lock. @default false */
+  readonly hearsOnlySignal?: boolean;
 }
 
 export interface RunResult {
@@ -31,7 +33,7 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const { cwd, env, logFile, onLine, signal } = options;
+  const { cwd, env, logFile, onLine, signal, hearsOnlySignal = false } = options;
   const bin = join(projectRoot(), "node_modules/.bin");
   const tools = await terraformEnvironment();
   const all = {
@@ -45,25 +47,38 @@ export async function run(
     cwd,
     env: Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
     stdio: ["inherit", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
-    signal,
+    detached: hearsOnlySignal && process.platform !== "win32",
   });
+  const end = () => child.kill();
+  if (signal?.aborted) end();
+  signal?.addEventListener("abort", end, { once: true });
   const output: string[] = [];
   const parts = { stdout: [] as string[], stderr: [] as string[] };
   if (logFile) mkdirSync(dirname(logFile), { recursive: true });
   const log = logFile ? createWriteStream(logFile, { flags: "a" }) : undefined;
   for (const name of ["stdout", "stderr"] as const) {
-    child[name]?.setEncoding("utf8").on("data", (chunk: string) => {
-      log?.write(chunk);
-      output.push(chunk);
-      parts[name].push(chunk);
-      for (const line of chunk.split("\n")) if (line.trim()) onLine?.(line.trim());
-    });
+    let begun = "";
+    const tell = (line: string) => {
+      if (line.trim()) onLine?.(line.trim());
+    };
+    child[name]
+      ?.setEncoding("utf8")
+      .on("data", (chunk: string) => {
+        log?.write(chunk);
+        output.push(chunk);
+        parts[name].push(chunk);
+        const lines = `${begun}${chunk}`.split("\n");
+        begun = lines.pop() ?? "";
+        for (const line of lines) tell(line);
+      })
+      .on("end", () => tell(begun));
   }
   const exitCode = await new Promise<number>((resolve, reject) => {
     child.on("error", (error) => reject(new UserError(`${command} does not run: ${error.message}`)));
     child.on("close", (code) => resolve(code ?? 1));
   });
   log?.end();
+  signal?.removeEventListener("abort", end);
   return { exitCode, output: output.join(""), stdout: parts.stdout.join(""), stderr: parts.stderr.join("") };
 }
 

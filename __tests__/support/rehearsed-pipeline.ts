@@ -97,9 +97,9 @@ export class RehearsedPipeline {
     const [name = ""] = Object.keys(settings.pipelines);
     try {
       await world.npm("bootstrap", [], unseen);
-      await world.cdktf(["deploy", "access-*", "delivery"], unseen);
+      await world.deploy(["access-*", "delivery"], unseen);
       await world.npm("connect", [], unseen);
-      await world.cdktf(["deploy", "delivery", ...(stacks ?? [pipelineStackName(name)])], unseen);
+      await world.deploy(["delivery", ...(stacks ?? [pipelineStackName(name)])], unseen);
     } catch (error) {
       await pipeline.stop();
       throw error;

@@ -1,16 +1,16 @@
 import { demoEnvironment } from "../../tools/demo/environment";
-import { readOutputs, summarize, table } from "../../tools/demo/summary";
+import { summarize, table } from "../../tools/demo/summary";
 import { Interruption } from "../../tools/demo/terminal";
 import { exampleSettings } from "../support/settings";
 
 test("the table shows each stack's account and resources, and the addresses below", async () => {
   const settings = await exampleSettings();
-  const outputs = readOutputs('noise\n{"service_web_url": {"value": "http://web"}, "other": {"value": 1}}');
-  const list = "data.aws_region.here\naws_vpc.a\naws_lb.b\n";
+  const outputs = { service_web_url: "http://web", other: 1 };
+  const resources = ["data.aws_region.here", "aws_vpc.a", "aws_lb.b"];
   const lines = table([
-    summarize("dev", settings, list, outputs),
-    summarize("access-prod", settings, "aws_iam_role.a\n", {}),
-    summarize("delivery", settings, "", {}),
+    summarize("dev", settings, resources, outputs),
+    summarize("access-prod", settings, ["aws_iam_role.a"], {}),
+    summarize("delivery", settings, [], {}),
   ]).split("\n");
   expect(lines).toEqual([
     "stack        account       resources",
@@ -19,10 +19,6 @@ test("the table shows each stack's account and resources, and the addresses belo
     "access-prod  333333333333          1",
     "delivery     111111111111          0",
   ]);
-});
-
-test("no outputs are no error", () => {
-  expect(readOutputs("")).toEqual({});
 });
 
 test("the demo's commands reach Local AWS and nothing of the caller's", () => {

@@ -293,6 +293,7 @@ echo archive > "$target/${archiveFor(platform)}"`);
     const file = join(project, ".slipway/terraform.rc");
     expect(environment).toEqual({
       CHECKPOINT_DISABLE: "1",
+      GOGC: "400",
       TERRAFORM_BINARY_NAME: "terraform",
       TF_CLI_CONFIG_FILE: file,
       CDKTF_DISABLE_PLUGIN_CACHE_ENV: "true",
@@ -313,6 +314,7 @@ echo archive > "$target/${archiveFor(platform)}"`);
     expect(providerMirror()).toBe(mirror());
     expect(await terraformEnvironment()).toEqual({
       CHECKPOINT_DISABLE: "1",
+      GOGC: "400",
       TERRAFORM_BINARY_NAME: "terraform",
       TF_CLI_CONFIG_FILE: join(project, ".slipway/terraform.rc"),
       TF_PLUGIN_CACHE_DIR: join(project, ".slipway/plugins"),
@@ -324,6 +326,7 @@ echo archive > "$target/${archiveFor(platform)}"`);
     const cache = join(project, ".slipway/plugins");
     expect(await terraformEnvironment()).toEqual({
       CHECKPOINT_DISABLE: "1",
+      GOGC: "400",
       TERRAFORM_BINARY_NAME: "terraform",
       TF_PLUGIN_CACHE_DIR: cache,
       TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE: "true",
@@ -339,6 +342,7 @@ echo archive > "$target/${archiveFor(platform)}"`);
     process.env.TF_PLUGIN_CACHE_DIR = join(project, "my-plugins");
     expect(await terraformEnvironment()).toEqual({
       CHECKPOINT_DISABLE: "1",
+      GOGC: "400",
       TERRAFORM_BINARY_NAME: "terraform",
     });
     // Terraform fails where it is not there.

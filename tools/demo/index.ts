@@ -4,14 +4,14 @@ import { parseArgs } from "node:util";
 import { Listr, type ListrTask } from "listr2";
 import type { Settings } from "../../settings";
 import { inParallel } from "../../shared/parallel";
-import { run, tail } from "../cdktf";
+import { plansAtOnce } from "../deployer/capacity";
+import { Stack } from "../deployer/stack";
 import { minuteMilliseconds } from "../local-aws";
 import { projectRoot, runCommand, UserError } from "../project";
 import { projectSettings } from "../settings";
-import { terraform } from "../toolchain";
-import { readOutputs, type StackSummary, summarize, table } from "./summary";
+import { type StackSummary, summarize, table } from "./summary";
 import { Interruption, listrOptions, lookAround } from "./terminal";
-import { findTools, foundationTasks, SIDE_BY_SIDE, World, type Wrapper } from "./world";
+import { findTools, World, type Wrapper } from "./world";
 
 /** The example settings, deployed to Local AWS in a folder of their own. */
 class Demo {
@@ -31,22 +31,20 @@ class Demo {
     return [
       { title: "Terraform and the emulator", task: (_, task) => this.findTools(task) },
       { title: "Local AWS", task: (_, task) => this.startAws(task) },
-      ...foundationTasks(() => this.deployer),
+      { title: "bootstrap", task: (_, task) => this.deployer.npm("bootstrap", [], task) },
+      { title: "The stacks", task: (_, task) => this.deployer.synthesize(task) },
       {
-        // `delivery` once more: what needs the token is made now.
-        title: "delivery, pipeline-*, environments",
+        title: "Deploy",
         task: (_, task) =>
-          this.deployer.cdktf(
-            ["deploy", "delivery", "pipeline-*", ...Object.keys(this.settings.environments)],
-            task,
-          ),
+          // Neither stands on the other, and much of either is waiting.
+          task.newListr([this.environments(), this.pipelines()], { concurrent: true }),
       },
       { title: "Plans again: every one must be empty", task: (_, task) => this.planAll(task) },
       ...(destroy
         ? [
             {
               title: "destroy *",
-              task: (_: object, task: Wrapper) => this.deployer.cdktf(["destroy", "*"], task),
+              task: (_: object, task: Wrapper) => this.deployer.deploy(["*", "--destroy"], task),
             },
             {
               title: "destroy bootstrap",
@@ -56,6 +54,34 @@ class Demo {
           ]
         : []),
     ];
+  }
+
+  private environments(): ListrTask {
+    const names = Object.keys(this.settings.environments);
+    return {
+      title: "access-*, environments",
+      task: (_, task) => this.deployer.deploy(["access-*", ...names, "--synthesized"], task),
+    };
+  }
+
+  private pipelines(): ListrTask {
+    const deploy = (...stacks: string[]): ListrTask => ({
+      title: stacks.join(", "),
+      task: (_, task) => this.deployer.deploy([...stacks, "--synthesized"], task),
+    });
+    return {
+      title: "delivery, pipelines",
+      task: (_, task) =>
+        task.newListr(
+          [
+            deploy("delivery"),
+            { title: "connect", task: (_, task) => this.deployer.npm("connect", [], task) },
+            // `delivery` once more: what needs the token is made now.
+            deploy("delivery", "pipeline-*"),
+          ],
+          { concurrent: false },
+        ),
+    };
   }
 
   get endpoint(): string {
@@ -118,36 +144,23 @@ class Demo {
   }
 
   private async planAll(task: Wrapper): Promise<void> {
-    const folders = ["cdktf.out", ".slipway/bootstrap.out"].flatMap((output) => {
-      const stacks = join(this.folder, output, "stacks");
-      return readdirSync(stacks).map((name) => ({ name, cwd: join(stacks, name) }));
+    const stacks = ["cdktf.out", ".slipway/bootstrap.out"].flatMap((output) => {
+      const folder = join(this.folder, output, "stacks");
+      return readdirSync(folder).map((name) => new Stack(join(folder, name), this.deployer.options()));
     });
-    const changed: string[] = [];
-    await inParallel(folders, SIDE_BY_SIDE, async ({ name, cwd }) => {
-      if (!(await this.plan(name, cwd))) changed.push(name);
+    const planned = await inParallel(stacks, plansAtOnce(), async (stack) => {
+      const { values, failure } = await stack.outputs();
+      if (!values) throw new UserError(`What ${stack.name} put out cannot be read:\n${failure}`);
+      this.stacks.push(summarize(stack.name, this.settings, await stack.resources(), values));
+      return { name: stack.name, isEmpty: await stack.isUpToDate() };
     });
+    const changed = planned.filter(({ isEmpty }) => !isEmpty).map(({ name }) => name);
     if (changed.length)
       throw new UserError(
         `The plans of ${changed.join(", ")} are not empty. What they would change: ${this.log}`,
       );
     this.stacks.sort((a, b) => a.name.localeCompare(b.name));
-    task.title += ` (${folders.length} are)`;
-  }
-
-  /** @returns whether the plan is empty */
-  private async plan(name: string, cwd: string): Promise<boolean> {
-    const { path } = await terraform();
-    const options = { ...this.deployer.options(), cwd };
-    const { exitCode, output } = await run(
-      path,
-      ["plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock=false"],
-      options,
-    );
-    if (exitCode === 1) throw new UserError(`${name} cannot be planned:\n${tail(output)}`);
-    const outputs = await run(path, ["output", "-json", "-no-color"], options);
-    const state = await run(path, ["state", "list", "-no-color"], options);
-    this.stacks.push(summarize(name, this.settings, state.output, readOutputs(outputs.output)));
-    return exitCode === 0;
+    task.title += ` (${stacks.length} are)`;
   }
 }
 

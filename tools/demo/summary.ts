@@ -9,31 +9,26 @@ export interface StackSummary {
   readonly addresses: Readonly<Record<string, string>>;
 }
 
-/** Values of `terraform output -json`; none where it printed none. */
-export function readOutputs(output: string): Record<string, string> {
-  const start = output.indexOf("{");
-  if (start < 0) return {};
-  const parsed = JSON.parse(output.slice(start)) as Record<string, { value: unknown }>;
-  return Object.fromEntries(Object.entries(parsed).map(([name, { value }]) => [name, String(value)]));
-}
-
-/** @param list what `terraform state list` printed */
+/**
+ * @param resources addresses of what its state holds
+ * @param outputs what it put out
+ */
 export function summarize(
   name: string,
   settings: Settings,
-  list: string,
-  outputs: Record<string, string>,
+  resources: readonly string[],
+  outputs: Readonly<Record<string, unknown>>,
 ): StackSummary {
   const environment = settings.environments[name.replace(/^access-/, "")];
   const addresses = Object.entries(outputs).flatMap(([output, value]): [string, string][] => {
-    if (output.startsWith("warning_")) return [["warning", value]];
+    if (output.startsWith("warning_")) return [["warning", String(value)]];
     const [, kind, thing] = /^(service|function)_(.+)_url$/.exec(output) ?? [];
-    return kind ? [[`${kind} ${thing}`, value]] : [];
+    return kind ? [[`${kind} ${thing}`, String(value)]] : [];
   });
   return {
     name,
     account: environment?.account ?? settings.account,
-    resources: list.split("\n").filter((line) => /^aws_/.test(line.trim())).length,
+    resources: resources.filter((address) => address.startsWith("aws_")).length,
     addresses: Object.fromEntries(addresses),
   };
 }

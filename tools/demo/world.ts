@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { DefaultRenderer, ListrTask, ListrTaskWrapper, SimpleRenderer } from "listr2";
 import type { Settings } from "../../settings";
-import { cdktf, type RunOptions, run, tail } from "../cdktf";
+import { type RunOptions, run, tail } from "../cdktf";
 import { type LocalAws, type LocalAwsProps, startLocalAws } from "../local-aws";
 import { UserError } from "../project";
 import { motoServer, providerMirror, terraform } from "../toolchain";
@@ -10,9 +10,6 @@ import { demoEnvironment } from "./environment";
 
 /** Made up, of a token's form: nobody at GitHub is asked about it. */
 const TOKEN = `ghp_${"LocalAws".repeat(5)}`.slice(0, 40);
-
-/** More at once are slower on two cores: each Terraform and its provider take half a gigabyte. */
-export const SIDE_BY_SIDE = 2;
 
 /** A line on a screen. */
 const LINE = 120;
@@ -82,9 +79,21 @@ export class World {
     if (exitCode !== 0) throw new UserError(`${tail(output)}\nAll of it: ${logFile}`);
   }
 
-  /** @throws UserError with the end of what it printed */
-  async cdktf(args: readonly string[], task: Wrapper): Promise<void> {
-    await cdktf([...args, "--parallelism", String(SIDE_BY_SIDE)], this.options(task));
+  /** Synthesizes the stacks. @throws UserError with what it printed */
+  async synthesize(task: Wrapper): Promise<void> {
+    const app = [join(this.place.project, "tools/run.mjs"), "main.ts"];
+    const { exitCode, output } = await run(process.execPath, app, this.options(task));
+    if (exitCode !== 0) throw new UserError(output);
+  }
+
+  /**
+   * `npm run deploy`, unasked.
+   *
+   * @param args stacks, and options
+   * @throws UserError with the end of what it printed
+   */
+  deploy(args: readonly string[], task: Wrapper): Promise<void> {
+    return this.npm("deployer", [...args, "--auto-approve"], task);
   }
 
   /** For commands of one's own. */
@@ -126,7 +135,7 @@ export const foundationTasks = (world: () => World): ListrTask[] => [
   { title: "bootstrap", task: (_, task) => world().npm("bootstrap", [], task) },
   {
     title: "access-*, delivery",
-    task: (_, task) => world().cdktf(["deploy", "access-*", "delivery"], task),
+    task: (_, task) => world().deploy(["access-*", "delivery"], task),
   },
   { title: "connect", task: (_, task) => world().npm("connect", [], task) },
 ];

@@ -2,11 +2,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { planRoleArn } from "../../shared/names";
+import { inParallel } from "../../shared/parallel";
 import { visible } from "../../shared/visible";
+import { plansAtOnce } from "../deployer/capacity";
+import { Initialization } from "../deployer/initialization";
+import { Stack } from "../deployer/stack";
 import { readEnvironment } from "../pipeline/environment";
 import { runCommand, UserError } from "../project";
 import { render } from "../review/render";
-import { Stack } from "../stack";
 import { type Comparison, compare, reportOf } from "./compare";
 
 const USAGE = "Usage: npm run drift -- ENVIRONMENT... [--report FOLDER]";
@@ -23,13 +26,18 @@ async function main(): Promise<number> {
   const read = [];
   for (const name of new Set(environments)) read.push({ name, ...(await readEnvironment(name)) });
   if (folder !== undefined) makeFolder(folder);
-  const comparisons: [string, Comparison][] = [];
-  for (const { name, settings, environment, folder: stack } of read) {
-    const { json, failure } = await new Stack(stack).plan(planRoleArn(settings, environment));
-    const comparison = compare({ name, plan: json, failure });
-    process.stdout.write(told(name, comparison));
-    comparisons.push([name, comparison]);
-  }
+  const initialization = new Initialization();
+  const comparisons = await inParallel(
+    read,
+    plansAtOnce(),
+    async ({ name, settings, environment, folder: stack }): Promise<[string, Comparison]> => {
+      const role = planRoleArn(settings, environment);
+      const { json, failure } = await new Stack(stack, { initialization }).plan(role);
+      const comparison = compare({ name, plan: json, failure });
+      process.stdout.write(told(name, comparison));
+      return [name, comparison];
+    },
+  );
   if (folder !== undefined) {
     const report = reportOf(read[0]!.settings.project, new Date(), comparisons);
     writeFileSync(join(folder, "drift.json"), `${JSON.stringify(report, null, 2)}\n`);

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { deployRoleArn, PLAN_ARTIFACT } from "../../shared/names";
+import { Stack, wordsOf } from "../deployer/stack";
 import { runCommand, UserError } from "../project";
-import { Stack, wordsOf } from "../stack";
 import { readEnvironment } from "./environment";
 
 /**

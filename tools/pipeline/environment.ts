@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type EnvironmentSettings, environmentNamed, type Settings } from "../../settings";
 import { PREVIEW, PREVIEW_REGION } from "../../shared/previews";
+import { Stack } from "../deployer/stack";
 import { UserError } from "../project";
 import { projectSettings } from "../settings";
-import { Stack } from "../stack";
 
 /** Where `cdktf synth` puts the stacks. */
 const STACKS = "cdktf.out/stacks";

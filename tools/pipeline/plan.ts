@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PLAN_ARTIFACT, type PLAN_VARIABLES, planRoleArn } from "../../shared/names";
+import { Stack } from "../deployer/stack";
 import { runCommand, UserError } from "../project";
 import { costText } from "../review/cost";
 import { verdict } from "../review/layout";
 import { plainText } from "../review/phrase";
 import { type Review, toJson } from "../review/review";
-import { Stack } from "../stack";
 import { readEnvironment } from "./environment";
 import { planAndReview } from "./reviewed-plan";
 

@@ -1,8 +1,8 @@
+import type { Stack } from "../deployer/stack";
 import { UserError } from "../project";
 import { PlanError, readPlan } from "../review/plan";
 import { render } from "../review/render";
 import { type Review, review } from "../review/review";
-import type { Stack } from "../stack";
 
 /** A stack's saved plan, and what it means. */
 export interface ReviewedPlan {

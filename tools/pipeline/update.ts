@@ -13,11 +13,12 @@ import {
   UPDATED_FOR,
 } from "../../shared/names";
 import { goesOnIn } from "../../shared/run-report";
+import { Initialization } from "../deployer/initialization";
+import { Stack, wordsOf } from "../deployer/stack";
 import { runCommand, UserError } from "../project";
 import { kindIsDestructive } from "../review/kind";
 import type { Review } from "../review/review";
 import { projectSettings } from "../settings";
-import { Stack, wordsOf } from "../stack";
 import { stackFolder } from "./environment";
 import { planAndReview, type ReviewedPlan } from "./reviewed-plan";
 
@@ -55,8 +56,8 @@ runCommand(async () => {
       `There is no pipeline ${JSON.stringify(name)} in terraform.tfvars: it has ${Object.keys(settings.pipelines).join(", ")}. To remove a pipeline, destroy its stack: npx cdktf destroy pipeline-<name>`,
     );
   const execution = executionOf(process.env);
-  const stacks: Planned[] = [];
-  for (const stack of stacksUpdatedBy(settings, name)) stacks.push(await Planned.begin(stack));
+  const initialization = new Initialization();
+  const stacks = stacksUpdatedBy(settings, name).map((stack) => new Planned(stack, initialization));
   const own = new Set([DELIVERY_STACK, pipelineStackName(name)]);
   let changed = false;
   for (const stack of stacks) {
@@ -98,22 +99,17 @@ function executionOf({
 
 /** A stack whose plan is on its way, beside those of others: most often nothing is to be done. */
 class Planned {
+  readonly stack: Stack;
   plan: Promise<ReviewedPlan>;
 
-  private constructor(
+  constructor(
     readonly name: string,
-    readonly stack: Stack,
+    initialization: Initialization,
   ) {
-    this.plan = planAndReview(stack, name);
+    this.stack = new Stack(stackFolder(name), { initialization });
+    this.plan = planAndReview(this.stack, name);
     // Whoever awaits it is told.
     this.plan.catch(() => {});
-  }
-
-  static async begin(name: string): Promise<Planned> {
-    const stack = new Stack(stackFolder(name));
-    // One after the other: they unpack the provider into one place, which Terraform does not lock.
-    await stack.initialize();
-    return new Planned(name, stack);
   }
 
   planAnew(): void {

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { EnvironmentSettings, Settings } from "../../settings";
 import { deployRoleArn, stateBucketName, stateKey, stateKeyAlias } from "../../shared/names";
 import { type RunResult, run } from "../cdktf";
-import { wordsOf } from "../stack";
+import { wordsOf } from "../deployer/stack";
 import { onlyAwsConfiguration, PROVIDER_VERSION, terraform } from "../toolchain";
 
 /** Whoever deploys is waited for so long. */

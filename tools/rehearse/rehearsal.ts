@@ -352,7 +352,7 @@ export class Rehearsal {
   }
 
   private deploy(stacks: readonly string[], task: Wrapper): Promise<void> {
-    return this.deployer.cdktf(["deploy", ...stacks], task);
+    return this.deployer.deploy(stacks, task);
   }
 
   /** Stacks that a pipeline does not deploy. @param besides others that it stands on */

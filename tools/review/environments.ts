@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Settings } from "../../settings";
 import { planRoleArn } from "../../shared/names";
 import { inParallel } from "../../shared/parallel";
 import { run } from "../cdktf";
+import { plansAtOnce } from "../deployer/capacity";
+import { Initialization } from "../deployer/initialization";
+import { Stack, wordsOf } from "../deployer/stack";
 import { projectRoot } from "../project";
-import { Stack, wordsOf } from "../stack";
 import { type Plan, PlanError, readPlan } from "./plan";
 import { type FailedPlan, type Review, review } from "./review";
 
@@ -21,9 +23,6 @@ export interface PlannedEnvironment {
 
 /** What stands for all environments where the stacks cannot even be synthesized. */
 export const SYNTH = "synth";
-
-/** Each Terraform and its provider take half a gigabyte. */
-const SIDE_BY_SIDE = Math.min(4, Math.max(2, availableParallelism()));
 
 /**
  * Plans every environment, side by side: with the role that only reads, and without a lock, so that nobody who
@@ -44,14 +43,12 @@ export async function planEnvironments(
       onLine: () => {},
     });
     if (synth.exitCode !== 0) return [{ name: SYNTH, failure: wordsOf(synth) }];
+    const initialization = new Initialization();
     const stacks = Object.values(settings.environments).map((environment) => ({
       environment,
-      stack: new Stack(join(folder, "stacks", environment.name)),
+      stack: new Stack(join(folder, "stacks", environment.name), { initialization }),
     }));
-    // Where the provider has to be fetched, one does it, and the others find it.
-    const fetched = stacks[0]?.stack.initialize();
-    return await inParallel(stacks, SIDE_BY_SIDE, async ({ environment, stack }) => {
-      await fetched;
+    return await inParallel(stacks, plansAtOnce(), async ({ environment, stack }) => {
       const { json: plan, failure } = await stack.plan(planRoleArn(settings, environment));
       log(`${environment.name}: ${failure ? "cannot be planned" : "planned"}`);
       return { name: environment.name, plan, failure };

@@ -15,7 +15,12 @@ export { type Terraform, terraform, withoutFrame } from "./terraform";
  */
 export async function terraformEnvironment(): Promise<Record<string, string>> {
   const { path } = await terraform();
-  const environment: Record<string, string> = { CHECKPOINT_DISABLE: "1", TERRAFORM_BINARY_NAME: path };
+  const environment: Record<string, string> = {
+    CHECKPOINT_DISABLE: "1",
+    TERRAFORM_BINARY_NAME: path,
+    // Go collects garbage less often: a fifth of a plan's processor time, for 90 MB.
+    GOGC: process.env.GOGC ?? "400",
+  };
   if (isAbsolute(path)) environment.PATH = `${dirname(path)}${delimiter}${process.env.PATH ?? ""}`;
   return { ...environment, ...providerEnvironment(providerMirror()) };
 }

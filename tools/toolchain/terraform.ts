@@ -64,28 +64,43 @@ export function platformName(
   return os && cpu && `${os}_${cpu}`;
 }
 
+/** What was found, by what it was looked for with: to ask a Terraform for its version is to start it. */
+const found = new Map<string, Promise<Terraform>>();
+
 /**
  * Terraform from PATH, or what TERRAFORM_BINARY_NAME names (OpenTofu is `tofu`), where its version fits; else
- * the pinned release from the project's own cache, fetched first if need be.
+ * the pinned release from the project's own cache, fetched first if need be. It is looked for once.
  *
  * @throws UserError where what was named does not fit, or the release cannot be fetched
  */
-export async function terraform(options: TerraformOptions = {}): Promise<Terraform> {
+export function terraform(options: TerraformOptions = {}): Promise<Terraform> {
+  const { TERRAFORM_BINARY_NAME, PATH } = process.env;
+  const key = JSON.stringify([TERRAFORM_BINARY_NAME, PATH, options]);
+  const known = found.get(key);
+  if (known) return known;
+  const looking = find(options);
+  found.set(key, looking);
+  // Somebody may install it meanwhile.
+  looking.catch(() => found.delete(key));
+  return looking;
+}
+
+async function find(options: TerraformOptions): Promise<Terraform> {
   const named = process.env.TERRAFORM_BINARY_NAME;
   const command = named ?? "terraform";
-  const found = await versionOf(command);
-  if (found && fits(found.version)) return { path: command, ...found, from: "PATH" };
+  const there = await versionOf(command);
+  if (there && fits(there.version)) return { path: command, ...there, from: "PATH" };
   if (named) {
     throw new UserError(
-      `TERRAFORM_BINARY_NAME=${named}: ${found ? `its version ${found.version} does not fit` : "it does not run"}. Needed: ${LEAST.join(".")} or newer, before 2.`,
+      `TERRAFORM_BINARY_NAME=${named}: ${there ? `its version ${there.version} does not fit` : "it does not run"}. Needed: ${LEAST.join(".")} or newer, before 2.`,
     );
   }
   const folder = join(projectRoot(), ".slipway/tools", `terraform-${TERRAFORM_VERSION}`);
   const path = join(folder, process.platform === "win32" ? "terraform.exe" : "terraform");
   const own = { path, version: TERRAFORM_VERSION, product: "Terraform" } as const;
   if (existsSync(path)) return { ...own, from: "cache" };
-  const why = found
-    ? `Terraform ${found.version} on PATH does not fit (needed: ${LEAST.join(".")} or newer, before 2)`
+  const why = there
+    ? `Terraform ${there.version} on PATH does not fit (needed: ${LEAST.join(".")} or newer, before 2)`
     : "Terraform is not on PATH";
   const binary = await fetchRelease(why, options);
   mkdirSync(folder, { recursive: true });
