@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import { ROOT } from "./settings";
@@ -62,16 +61,18 @@ export class LocalClients {
   }
 }
 
-/** A Local AWS in a process of its own, for who wants to kill it. */
+/** A Local AWS in a process of its own, for who wants to kill it. @throws Error where it does not start */
 export async function spawnLocalAws(): Promise<{ cli: ChildProcess; endpoint: string }> {
   const cli = spawn(process.execPath, ["tools/run.mjs", "tools/local-aws/cli.ts"], {
     cwd: ROOT,
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "inherit"],
   });
   let output = "";
-  for (;;) {
-    output += (await once(cli.stdout, "data"))[0];
+  // Left open: what it writes later would otherwise end it.
+  for await (const chunk of cli.stdout.iterator({ destroyOnReturn: false })) {
+    output += chunk;
     const [, endpoint] = /AWS_ENDPOINT_URL=(\S+)/.exec(output) ?? [];
     if (endpoint) return { cli, endpoint };
   }
+  throw new Error(`Local AWS has ended:\n${output}`);
 }

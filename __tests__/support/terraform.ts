@@ -12,3 +12,16 @@ export async function terraformIn(folder: string, endpoint: string) {
   };
   return (...args: string[]) => execa(path, [...args, "-no-color"], { cwd: folder, env });
 }
+
+/** How a plan begins: what its marks mean. */
+const LEGEND = /^\S+ (create|destroy|update in-place|read|destroy and then create.*|create replacement.*)$/;
+
+/**
+ * What an apply says that it changes, as its plan marks it: a line a resource, block or attribute. Where that is what it was
+ * to change and nothing else, a plan before it was empty.
+ */
+export function changesIn({ stdout }: { readonly stdout: string }): string[] {
+  const lines = stdout.split("\n").map((line) => line.trim().replace(/ {2,}/g, " "));
+  const marked = lines.filter((line) => /^([~+-]|[-+]\/[-+]) /.test(line) && !LEGEND.test(line));
+  return marked.map((line) => line.replace(/ \{$/, ""));
+}

@@ -41,7 +41,7 @@ jest.setTimeout(10 * 60_000);
 const BUILD = TASK.account;
 const MINUTE = 60_000;
 /** Until all builds and runs of a history have ended, in milliseconds. */
-const PATIENCE = 60_000;
+const PATIENCE = 2 * 60_000;
 /** So many sweeps a quarter of an hour, or a day, apart repair all. */
 const SWEEPS = 14;
 
@@ -602,11 +602,11 @@ const past = fc.record({
 
 test("whatever happens, and fails, in the end each branch that is to have a preview has one, and nothing else is left", async () => {
   await fc.assert(
-    fc.asyncProperty(past, past, past, async (...pasts) => {
+    fc.asyncProperty(fc.array(past, { minLength: 6, maxLength: 6 }), async (pasts) => {
       const providers = ["github-token", "connection", "codecommit"] as const;
       const ended = await Promise.all(
         pasts.map(async ({ changes, seed }, index) => {
-          const history = await new History(providers[index]!, randomOf(seed)).prepare();
+          const history = await new History(providers[index % 3]!, randomOf(seed)).prepare();
           return (await history.live(changes)).end();
         }),
       );
@@ -618,7 +618,7 @@ test("whatever happens, and fails, in the end each branch that is to have a prev
       );
       expect(told.flat()).toEqual([]);
     }),
-    // What takes so long is not tried again in a shorter form.
-    { numRuns: 2, endOnFailure: true },
+    // Six that wait side by side take no longer than one. What takes so long is not tried again in a shorter form.
+    { numRuns: 1, endOnFailure: true },
   );
 });

@@ -62,6 +62,8 @@ jest.setTimeout(3 * 60_000);
 
 const BUILD = "111111111111";
 const MINUTE = 300;
+/** Often enough to see each step of a deployment, which takes a minute. */
+const LOOK_MILLISECONDS = 50;
 const SERVICE_ROLE = `arn:aws:iam::${BUILD}:role/codedeploy`;
 
 let aws: LocalAws;
@@ -92,7 +94,7 @@ afterAll(async () => {
 });
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await pause(10);
+  while (!(await condition())) await pause(LOOK_MILLISECONDS);
 }
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -106,7 +108,7 @@ async function ended(deploymentId: string) {
   for (;;) {
     const info = await deploymentOf(deploymentId);
     if (["Succeeded", "Failed", "Stopped"].includes(info.status ?? "")) return info;
-    await pause(20);
+    await pause(LOOK_MILLISECONDS);
   }
 }
 
@@ -226,6 +228,7 @@ describe("a function", () => {
   });
   const both = (fn: string) => [{ BeforeAllowTraffic: fn }, { AfterAllowTraffic: fn }];
 
+  let silent: { readonly deploymentId: string; readonly begun: number };
   beforeAll(async () => {
     for (const RoleName of ["functions", "codedeploy"]) {
       const body = new URLSearchParams({
@@ -250,6 +253,20 @@ describe("a function", () => {
         },
       }),
     );
+
+    // It waits for an hour, while the others are tried.
+    await createReleased("silent");
+    const version = await publish("silent", good);
+    const begun = Date.now();
+    const deploymentId = await deploy("silent", from("silent", "1", version, both("check-silent")));
+    await expect(deploy("silent", from("silent", "1", version))).rejects.toMatchObject({
+      name: "DeploymentLimitExceededException",
+    });
+    const lost = { deploymentId, lifecycleEventHookExecutionId: "lost", status: "Succeeded" as const };
+    await expect(
+      codedeploy.send(new PutLifecycleEventHookExecutionStatusCommand(lost)),
+    ).rejects.toMatchObject({ name: "InvalidLifecycleEventHookExecutionIdException" });
+    silent = { deploymentId, begun };
   });
 
   async function createReleased(name: string) {
@@ -297,7 +314,7 @@ describe("a function", () => {
     while (!(await deploymentOf(deploymentId)).completeTime) {
       const alias = JSON.stringify(await aliasOf("good"));
       if (seen.at(-1) !== alias) seen.push(alias);
-      await pause(10);
+      await pause(LOOK_MILLISECONDS);
     }
     expect(await deploymentOf(deploymentId)).toMatchObject({ status: "Succeeded", creator: "user" });
     expect(seen).toEqual(['["1",{}]', '["1",{"2":0.1}]', '["2",{}]'].slice(0, seen.length));
@@ -373,26 +390,6 @@ describe("a function", () => {
     await until(async () => (await stateOf("broken-errors")) === "OK");
   });
 
-  test("whose check never answers fails after an hour", async () => {
-    await createReleased("silent");
-    const version = await publish("silent", good);
-    const begun = Date.now();
-    const deploymentId = await deploy("silent", from("silent", "1", version, both("check-silent")));
-    await expect(deploy("silent", from("silent", "1", version))).rejects.toMatchObject({
-      name: "DeploymentLimitExceededException",
-    });
-    const lost = { deploymentId, lifecycleEventHookExecutionId: "lost", status: "Succeeded" as const };
-    await expect(
-      codedeploy.send(new PutLifecycleEventHookExecutionStatusCommand(lost)),
-    ).rejects.toMatchObject({ name: "InvalidLifecycleEventHookExecutionIdException" });
-    expect(await ended(deploymentId)).toMatchObject({
-      status: "Failed",
-      errorInformation: { code: "TIMEOUT" },
-    });
-    expect(Date.now() - begun).toBeGreaterThanOrEqual(60 * MINUTE);
-    expect(await aliasOf("silent")).toEqual(["1", {}]);
-  });
-
   test("is brought back when its deployment is stopped and that is asked for", async () => {
     await createReleased("stopped");
     const version = await publish("stopped", good);
@@ -448,6 +445,16 @@ describe("a function", () => {
     await invoke("good");
     await pause(3 * MINUTE);
     expect(await stateOf("quiet-errors")).toBe("ALARM");
+  });
+
+  test("whose check never answers fails after an hour", async () => {
+    const { deploymentId, begun } = silent;
+    expect(await ended(deploymentId)).toMatchObject({
+      status: "Failed",
+      errorInformation: { code: "TIMEOUT" },
+    });
+    expect(Date.now() - begun).toBeGreaterThanOrEqual(60 * MINUTE);
+    expect(await aliasOf("silent")).toEqual(["1", {}]);
   });
 });
 
@@ -644,7 +651,7 @@ describe("a service", () => {
       if (seen.at(-1)?.[1] !== weights[1]) seen.push(weights);
       const { completeTime, errorInformation } = await deploymentOf(deploymentId);
       expect([completeTime, errorInformation]).toEqual([undefined, undefined]);
-      await pause(10);
+      await pause(LOOK_MILLISECONDS);
     }
     seen.push(await weightsOf(production));
     const greens = seen.map(([, green]) => green);
@@ -708,12 +715,12 @@ describe("a service", () => {
     const definition = await register("scaled");
     const deploymentId = await deploy("shop", to(definition));
     // Which of the target groups is the new one changes with each release.
-    while ((await weightsOf(production)).includes(100)) await pause(10);
+    while ((await weightsOf(production)).includes(100)) await pause(LOOK_MILLISECONDS);
     await ecs.send(new UpdateServiceCommand({ cluster: CLUSTER, service: "shop", desiredCount: 2 }));
     while (!(await deploymentOf(deploymentId)).instanceTerminationWaitTimeStarted) {
       const { completeTime, errorInformation } = await deploymentOf(deploymentId);
       expect([completeTime, errorInformation]).toEqual([undefined, undefined]);
-      await pause(50);
+      await pause(LOOK_MILLISECONDS);
     }
     const { services: [service] = [] } = await ecs.send(
       new DescribeServicesCommand({ cluster: CLUSTER, services: ["shop"] }),
