@@ -223,8 +223,9 @@ class Comparison {
   /** A text's JSON, unless hiding a secret breaks it. */
   private openDocument(text: string): Json | undefined {
     const document = parseDocument(text);
-    const isOpen = document !== undefined && parseDocument(this.redactor.text(text)) !== undefined;
-    return isOpen ? document : undefined;
+    if (document === undefined) return undefined;
+    const safe = this.redactor.text(text);
+    return safe === text || parseDocument(safe) !== undefined ? document : undefined;
   }
 
   private isSecretByName(name: string, a: Side, b: Side): boolean {
@@ -316,9 +317,21 @@ const kindOf = (a: Side, b: Side): AttributeChange["kind"] =>
   isNothing(a) ? "add" : isNothing(b) ? "remove" : "change";
 
 /** Of objects, and of what is not known of them yet. */
-function keysOf(...sides: readonly Side[]): string[] {
-  const parts = sides.flatMap(({ value, later }) => [value, later]);
-  return [...new Set(parts.flatMap((part) => (isObject(part) ? Object.keys(part) : [])))];
+function keysOf(...sides: readonly Side[]): readonly string[] {
+  let first: readonly string[] = [];
+  let all: Set<string> | undefined;
+  // Asked for each object of a plan: most have one side that has keys, or two with the same.
+  for (const { value, later } of sides)
+    for (const part of [value, later]) {
+      if (!isObject(part)) continue;
+      const keys = Object.keys(part);
+      if (first.length === 0) first = keys;
+      else if (all || keys.length !== first.length || keys.some((key, index) => key !== first[index])) {
+        all ??= new Set(first);
+        for (const key of keys) all.add(key);
+      }
+    }
+  return all ? [...all] : first;
 }
 
 /** `{name: "PASSWORD", value: "…"}`: how containers and builds are given their variables. */

@@ -301,12 +301,15 @@ function encodedForms(text: string): string[] {
 }
 
 /** Three bytes are four characters of base64: which they are depends on how many bytes come first. */
-const amongBytes = (bytes: Buffer): string[] =>
-  [0, 1, 2].map((before) =>
-    Buffer.concat([Buffer.alloc(before), bytes])
-      .toString("base64")
+function amongBytes(bytes: Buffer): string[] {
+  const amid = Buffer.alloc(bytes.length + 2);
+  bytes.copy(amid, 2);
+  return [0, 1, 2].map((before) =>
+    amid
+      .toString("base64", 2 - before)
       .slice(Math.ceil((before * 4) / 3), Math.floor(((before + bytes.length) * 4) / 3)),
   );
+}
 
 /** Base64 as addresses have it. */
 const ofAddress = (base64: string) => base64.replaceAll("+", "-").replaceAll("/", "_");
