@@ -42,7 +42,7 @@ const project = (displayName, testMatch) => ({
   transformIgnorePatterns: [`/node_modules/(?!(${ES_MODULES.join("|")})/)`],
   moduleNameMapper: {
     // Half of what a synth takes in a test.
-    "(^|/)stack-trace$": "<rootDir>/__tests__/support/no-traces.ts",
+    "(^|/)stack-trace$": "<rootDir>/__tests__/support/no-traces.js",
     // Their package.json offers nothing to require.
     "^unicorn-magic$": "<rootDir>/node_modules/unicorn-magic/node.js",
     "^@octokit/(auth-unauthenticated|webhooks-methods)$":
@@ -54,6 +54,9 @@ const project = (displayName, testMatch) => ({
   // Nor is it of interest what of the tests' own was run: some of it runs elsewhere, as its source.
   coveragePathIgnorePatterns: ["/node_modules/", "<rootDir>/__tests__/"],
 });
+
+// What runs all day is quick; `npm test` and pipelines try properties as often as it takes to find what is rare.
+if (!process.argv.includes("--ci") && !process.env.CI) process.env.SLIPWAY_TEST_EFFORT ??= "quick";
 
 // "unit" needs nothing but Node, and starts nothing: the quick loop. "command" needs no more, and is what starts
 // processes and servers: commands as their users run them, each as a process of its own, and Local AWS.
@@ -71,7 +74,12 @@ module.exports = {
   coverageProvider: "babel",
   coverageReporters: ["text-summary", "clover"],
   projects: [
-    project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),
+    {
+      ...project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),
+      // Most of these files are through in less time than it takes to load what they need.
+      testEnvironment: "<rootDir>/__tests__/support/shared-environment.js",
+      runtime: "<rootDir>/__tests__/support/shared-packages.js",
+    },
     project("command", ["<rootDir>/__tests__/**/*.command.ts"]),
     project("real", ["<rootDir>/__tests__/**/*.real.ts"]),
     project("rehearsal", ["<rootDir>/__tests__/**/*.rehearsal.ts"]),

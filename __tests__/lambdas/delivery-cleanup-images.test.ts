@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { type Image, type Keep, sortOut } from "../../lambdas/delivery-cleanup/images";
+import { tries } from "../support/effort";
 
 const REPOSITORY = "hello/web";
 const REGISTRY = "111111111111.dkr.ecr.eu-west-1.amazonaws.com";
@@ -47,7 +48,7 @@ test("deletes nothing that is in use, being deployed, young or among the newest;
       expect(all.length - unneeded.length).toBeGreaterThanOrEqual(Math.min(newest, all.length));
       expect(unneeded.length + Object.values(kept).reduce((a, b) => a + b)).toBe(all.length);
     }),
-    { numRuns: 1000 },
+    { numRuns: tries(1000) },
   );
 });
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { splitCidr } from "../../modules/cidr";
 import { NAME_LIMITS, namePattern, physicalName } from "../../modules/naming";
 import { glob } from "../../tools/local-aws/iam/conditions";
+import { tries } from "../support/effort";
 
 describe("a physical name", () => {
   test("is its parts joined by dashes where that fits", () => {
@@ -51,7 +52,7 @@ describe("a pattern of names", () => {
           glob(namePattern(kind, prefix), physicalName(kind, prefix))
         );
       }),
-      { numRuns: 500 },
+      { numRuns: tries(500) },
     );
   });
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { readSettings, SETTINGS_KEYS, type Settings, SettingsError } from "../../settings";
+import { tries } from "../support/effort";
 import { ROOT } from "../support/settings";
 import { anyText } from "../support/text";
 import { dev, refused, two, web } from "./refused";
@@ -478,7 +479,7 @@ describe("whatever the file holds", () => {
     );
     await fc.assert(
       fc.asyncProperty(text, async (value) => expect(await settles(value)).toBe(true)),
-      { numRuns: 150 },
+      { numRuns: tries(150) },
     );
   });
 
@@ -493,7 +494,7 @@ describe("whatever the file holds", () => {
           expect(await settles(hcl({ [key]: literal }))).toBe(true);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: tries(150) },
     );
     expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before);
   });

@@ -15,6 +15,7 @@ import {
   serviceChecks,
   type Target,
 } from "../../shared/checks";
+import { tries } from "../support/effort";
 import { anyText } from "../support/text";
 
 const HEALTH: RequestCheck = { path: "/health", method: "GET", status: 200, withinMilliseconds: 1000 };
@@ -327,7 +328,7 @@ describe("by HTTP", () => {
           expect(result).toMatchObject({ isGood: false, tries: 1 });
           expect(result.came).not.toMatch(/nothing in time/);
         }),
-        { numRuns: 200 },
+        { numRuns: tries(200) },
       );
     } finally {
       rude.close();

@@ -1,5 +1,9 @@
 import { TerraformStack, Testing } from "cdktf";
+import { quickenSynth } from "../../tools/synth/quick";
 import type { SynthesizedStack } from "./synthesized";
+
+// As main.ts does.
+quickenSynth();
 
 /** What Terraform gets of the constructs that `build` makes. */
 export function synthesizeConstruct(build: (stack: TerraformStack) => void): SynthesizedStack {

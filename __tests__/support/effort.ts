@@ -8,3 +8,10 @@ export function cpuSeconds(work: () => void): number {
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1_000_000;
 }
+
+/**
+ * How often a property is tried. `npm test` and pipelines (`jest --ci`) try it as often as is written, which finds what is
+ * rare; the quick loop, which runs all day, a fifth as often, each time with other values.
+ */
+export const tries = (count: number): number =>
+  process.env.SLIPWAY_TEST_EFFORT === "quick" ? Math.ceil(count / 5) : count;

@@ -5,8 +5,18 @@ import { readSettings, type Settings } from "../../settings";
 /** The folder of the project. */
 export const ROOT = join(__dirname, "../..");
 
-/** The settings of terraform.tfvars.example. */
-export const exampleSettings = (): Promise<Settings> => readSettings(join(ROOT, "terraform.tfvars.example"));
+let example: Promise<Settings> | undefined;
+
+/** The settings of terraform.tfvars.example, read once for a file of tests: nobody can change them. */
+export function exampleSettings(): Promise<Settings> {
+  example ??= readSettings(join(ROOT, "terraform.tfvars.example")).then(frozen);
+  return example;
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
+  return value;
+}
 
 /** The text of terraform.tfvars.example. */
 export const exampleText = (): string => readFileSync(join(ROOT, "terraform.tfvars.example"), "utf8");

@@ -8,22 +8,31 @@ import { templateStackName } from "../../shared/previews";
 import { createStacks, type StacksProps } from "../../stacks";
 import { DeliveryStack } from "../../stacks/delivery";
 import { PipelineStack } from "../../stacks/pipeline";
+import { quickenSynth } from "../../tools/synth/quick";
 import type { SynthesizedStack } from "./synthesized";
+
+// As main.ts does.
+quickenSynth();
+
+const DELIVERY_FUNCTIONS = [
+  "delivery-cleanup",
+  "delivery-pages",
+  "delivery-report",
+  "delivery-previews",
+  "delivery-webhook",
+  "release-check",
+];
+let bundles: string | undefined;
+const bundled = new Set<string>();
 
 /** Folder with an archive for each function of the settings; its content plays no part in a synth. */
 export function functionBundles(settings: Settings): string {
-  const folder = mkdtempSync(join(tmpdir(), "slipway-functions-"));
-  for (const name of [
-    ...Object.keys(settings.functions),
-    "delivery-cleanup",
-    "delivery-pages",
-    "delivery-report",
-    "delivery-previews",
-    "delivery-webhook",
-    "release-check",
-  ])
-    writeFileSync(join(folder, `${name}.zip`), "an archive");
-  return folder;
+  bundles ??= mkdtempSync(join(tmpdir(), "slipway-functions-"));
+  for (const name of [...Object.keys(settings.functions), ...DELIVERY_FUNCTIONS]) {
+    if (!bundled.has(name)) writeFileSync(join(bundles, `${name}.zip`), "an archive");
+    bundled.add(name);
+  }
+  return bundles;
 }
 
 /** Every stack of the settings, `bootstrap` among them, as the JSON that Terraform gets. */

@@ -3,6 +3,7 @@ import { micromark } from "micromark";
 import { gfm, gfmHtml } from "micromark-extension-gfm";
 import { type DefaultTreeAdapterTypes, parseFragment } from "parse5";
 import { commentText, type PreviewNews } from "../../../lambdas/delivery-previews/comment";
+import { tries } from "../../support/effort";
 import { anyText } from "../../support/text";
 
 const NEWS: PreviewNews = {
@@ -140,14 +141,22 @@ test("nothing but text arises from a branch's name, an environment's, or a reaso
       expect(foreign).toEqual([]);
       expect(commentText(news)).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     }),
-    { numRuns: 150 },
+    { numRuns: tries(150) },
   );
 });
+
+/** Any address of the web. fast-check's own is made with the list of all characters: a second. */
+const webAddress = fc
+  .tuple(fc.constantFrom("http", "https"), fc.domain(), anyText(), anyText(), anyText())
+  .map(([scheme, host, path, query, fragment]) => {
+    const [pathname, search, hash] = [path, query, fragment].map(encodeURI);
+    return `${scheme}://${host}/${pathname}?${search}#${hash}`;
+  });
 
 test("no address leads elsewhere than it says", () => {
   fc.assert(
     fc.property(
-      fc.oneof(fc.webUrl({ withFragments: true, withQueryParameters: true }), fc.constantFrom(...HOSTILE)),
+      fc.oneof(webAddress, fc.constantFrom(...HOSTILE)),
       fc.constantFrom(...HOSTILE, ">", ")", "\n"),
       (address, tail) => {
         const given = address + tail;
@@ -159,6 +168,6 @@ test("no address leads elsewhere than it says", () => {
       },
     ),
     // Read as what it stands for, the reference makes the host a user name.
-    { numRuns: 150, examples: [["http://a.aa", "&commat;evil.example"]] },
+    { numRuns: tries(150), examples: [["http://a.aa", "&commat;evil.example"]] },
   );
 });

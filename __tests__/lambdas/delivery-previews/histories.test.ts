@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { ruleOf } from "../../../shared/previews";
+import { tries } from "../../support/effort";
 import { awsError, cloneName, environmentOf, FakeWorld, type Fault, TASK } from "./fake-world";
 import { BRANCHES, type Change, change, RULES, randomOf } from "./history";
 
@@ -158,6 +159,6 @@ test("whatever happens, and fails, in the end each branch that is to have a prev
         );
       },
     ),
-    { numRuns: 100 },
+    { numRuns: tries(100) },
   );
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { createRepository } from "../../../lambdas/delivery-previews/repository";
+import { tries } from "../../support/effort";
 import { anyText } from "../../support/text";
 
 const TOKEN = `ghp_${"madeUpToken".repeat(4)}`;
@@ -125,7 +126,7 @@ describe("a branch", () => {
           expect(new URL(API + first.path).pathname).toMatch(/^\/repos\/acme\/hello\/git\/ref\/heads\/./);
         if (first) expect(new URL(API + first.path).search).toBe("");
       }),
-      { numRuns: 300 },
+      { numRuns: tries(300) },
     );
   });
 

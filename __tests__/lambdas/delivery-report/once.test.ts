@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { goesOnIn } from "../../../shared/run-report";
+import { tries } from "../../support/effort";
 import {
   actionEvent,
   awsError,
@@ -294,7 +295,7 @@ function expectLastStatuses(world: FakeWorld, { statuses }: History): void {
 }
 
 const every = (count: number, check: (schedule: Schedule) => Promise<void>) =>
-  fc.assert(fc.asyncProperty(schedules, check), { numRuns: count });
+  fc.assert(fc.asyncProperty(schedules, check), { numRuns: tries(count) });
 
 describe.each(Object.entries(HISTORIES))("a run that %s", (_, history) => {
   test("is told of once, whenever and in whatever order its events come", () =>

@@ -7,6 +7,7 @@ import { runPage } from "../../../lambdas/delivery-report/pages/run";
 import { readTask } from "../../../lambdas/delivery-report/task";
 import { tokenSecret } from "../../../shared/github-token";
 import { LINK_SECONDS, signedText } from "../../../shared/page-links";
+import { tries } from "../../support/effort";
 import {
   actionEvent,
   awsError,
@@ -355,7 +356,7 @@ describe("credentials", () => {
         // Something is told, and the rest of a line is.
         expect(world.mails[0]!.text).toContain("noise");
       }),
-      { numRuns: 60 },
+      { numRuns: tries(60) },
     ));
 
   test("that the function reads are not in what it says of a failure", async () => {

@@ -7,7 +7,7 @@ import {
   readStatements,
   refusalOf,
 } from "../../../tools/local-aws/iam/decision";
-import { cpuSeconds } from "../../support/effort";
+import { cpuSeconds, tries } from "../../support/effort";
 
 const [OWN, OTHER] = ["111111111111", "222222222222"];
 const ROLE = `arn:aws:iam::${OWN}:role/deploy`;
@@ -401,7 +401,7 @@ describe("whatever the policies are", () => {
           ).toBe(before);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: tries(300) },
     );
   });
 
@@ -427,7 +427,7 @@ describe("whatever the policies are", () => {
           expect(decide(more, one)).toBeDefined();
         },
       ),
-      { numRuns: 500 },
+      { numRuns: tries(500) },
     );
   });
 });

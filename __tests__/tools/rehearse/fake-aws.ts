@@ -8,6 +8,9 @@ import type { Pipeline } from "../../../tools/local-aws/services/pipeline-struct
 import { operationsOf } from "../../../tools/local-aws/services/service";
 import type { Clients } from "../../../tools/rehearse/execution";
 
+/** How long a build takes: longer than whoever watches waits between two looks. */
+const BUILD_MILLISECONDS = 15;
+
 /** What becomes of an action's builds, one after the other. */
 export interface FakeBuild {
   readonly fails?: boolean;
@@ -61,7 +64,7 @@ export class FakeAws implements Clients {
         const id = `${action.name}:${attempt}`;
         this.logsOf.set(id, build.log ?? []);
         tell({ id, url: "" });
-        await pause(50);
+        await pause(BUILD_MILLISECONDS);
         if (build.fails) throw new ActionFailure("JobFailed", "Build terminated with state: FAILED");
         return { variables: build.variables };
       },

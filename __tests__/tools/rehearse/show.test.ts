@@ -159,7 +159,7 @@ test("ends well after the stage that it was to go up to, and begins nothing afte
   const after: FakeStage = { name: "Update", actions: { update: [{}] } };
   const { came, stopped, record } = await rehearse([build, after], { until: "Build" });
   expect([came, stopped, record.status]).toEqual([true, true, "Stopped"]);
-  await pause(100);
+  await pause(50);
   expect(aws.begun).not.toContain("update");
 });
 

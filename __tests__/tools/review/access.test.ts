@@ -3,6 +3,7 @@ import { covers, overlap } from "../../../tools/review/access/patterns";
 import { compareStatements, readPolicy } from "../../../tools/review/access/policy";
 import { plainText } from "../../../tools/review/phrase";
 import type { JsonObject } from "../../../tools/review/plan";
+import { tries } from "../../support/effort";
 import { change, planReviewOf } from "./support";
 
 type Element = Record<string, unknown>;
@@ -504,7 +505,7 @@ describe("patterns", () => {
     for (const [a, ofA] of short) for (const [b, ofB] of short) check(a, b, ofA, ofB);
     fc.assert(
       fc.property(long, long, (a, b) => check(a, b, matchedBy(a), matchedBy(b))),
-      { numRuns: 500 },
+      { numRuns: tries(500) },
     );
   };
 
@@ -600,7 +601,7 @@ describe("whatever the policies,", () => {
           true,
         );
       }),
-      { numRuns: 500, maxSkipsPerRun: 1000 },
+      { numRuns: tries(500), maxSkipsPerRun: 1000 },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { type CostReview, costLines, costText } from "../../../tools/review/cost";
 import table from "../../../tools/review/prices.json";
 import { toJson } from "../../../tools/review/review";
+import { tries } from "../../support/effort";
 import { change, markdownOf, planReviewOf, reviewOf, textOf } from "./support";
 
 const REGION = "eu-west-1";
@@ -414,7 +415,7 @@ test("no plan breaks it, makes its line long, or gets a word of its own into it"
         expect([costText(cost), ...costLines(cost)].join()).not.toMatch(/hunter2|NaN|Infinity|undefined/);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: tries(300) },
   );
 });
 

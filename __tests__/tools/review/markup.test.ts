@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { micromark } from "micromark";
 import { gfm, gfmHtml } from "micromark-extension-gfm";
 import { type DefaultTreeAdapterTypes, parseFragment } from "parse5";
+import { tries } from "../../support/effort";
 import { anyText } from "../../support/text";
 import { change, markdownOf, textOf } from "./support";
 
@@ -181,7 +182,7 @@ test("nothing breaks out, however it is put together", () => {
   });
   fc.assert(
     fc.property(pieces, (parts) => expectHarmless(parts.join(""))),
-    { numRuns: 60 },
+    { numRuns: tries(60) },
   );
 });
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { PlanError, readPlan } from "../../../tools/review/plan";
+import { tries } from "../../support/effort";
 import { fixture } from "./fixtures";
 import { change, planReviewOf, planText, reviewOf } from "./support";
 
@@ -55,7 +56,7 @@ test("fails when a plan is cut, wherever", () => {
     fc.property(fc.integer({ min: 0, max: whole.length - 1 }), (end) => {
       expect(() => readPlan("dev", whole.slice(0, end))).toThrow(PlanError);
     }),
-    { numRuns: 300 },
+    { numRuns: tries(300) },
   );
 });
 

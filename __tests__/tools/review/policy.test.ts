@@ -12,7 +12,7 @@ import {
 import { covers, Effort, overlap } from "../../../tools/review/access/patterns";
 import { compareStatements, readPolicy, type Statement } from "../../../tools/review/access/policy";
 import type { JsonObject, Mask } from "../../../tools/review/plan";
-import { cpuSeconds } from "../../support/effort";
+import { cpuSeconds, tries } from "../../support/effort";
 
 type Element = Record<string, unknown>;
 
@@ -243,7 +243,7 @@ describe("whatever the policies, what newly is allowed is told:", () => {
         fc.pre(gained);
         expect(widens(written(a), written(b))).toBe(true);
       }),
-      { numRuns: 1000, maxSkipsPerRun: 1000 },
+      { numRuns: tries(1000), maxSkipsPerRun: 1000 },
     );
   });
 
@@ -352,7 +352,7 @@ describe("whatever the policies, what newly is allowed is told:", () => {
         fc.pre([undefined, ...requests].some((value) => !allowed(a, value) && allowed(b, value)));
         expect(widens(written(a), written(b))).toBe(true);
       }),
-      { numRuns: 1000, maxSkipsPerRun: 1000 },
+      { numRuns: tries(1000), maxSkipsPerRun: 1000 },
     );
   });
 
@@ -695,7 +695,7 @@ describe("whatever the rules,", () => {
         const found = compareRules(rulesOf(before), rulesOf(after));
         expect(found.map(({ direction }) => direction)).toContain("widens");
       }),
-      { numRuns: 500, maxSkipsPerRun: 1000 },
+      { numRuns: tries(500), maxSkipsPerRun: 1000 },
     );
   });
 
@@ -711,7 +711,7 @@ describe("whatever the rules,", () => {
         expect(set.covers(readRange(address)!)).toBe(inBlock(cidr, address));
         expect(set.covers(readRange(cidr)!)).toBe(true);
       }),
-      { numRuns: 1000 },
+      { numRuns: tries(1000) },
     );
   });
 

@@ -5,6 +5,7 @@ import { type DefaultTreeAdapterTypes, parseFragment } from "parse5";
 import { readPlan } from "../../../tools/review/plan";
 import { render } from "../../../tools/review/render";
 import { type Review, review } from "../../../tools/review/review";
+import { tries } from "../../support/effort";
 import { change, markdownOf, planText, reviewOf, shown, textOf } from "./support";
 
 type Stack = readonly [name: string, changes: unknown[], more?: object];
@@ -696,7 +697,7 @@ dev: 2 resources
           if (format === "markdown") expectWhole(text);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: tries(60) },
     );
   });
 });

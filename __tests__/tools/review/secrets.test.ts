@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { type Json, readPlan } from "../../../tools/review/plan";
 import { toJson } from "../../../tools/review/review";
 import { isHarmless, isSecretName, nameBelow, Redactor } from "../../../tools/review/secrets";
-import { cpuSeconds } from "../../support/effort";
+import { cpuSeconds, tries } from "../../support/effort";
 import { anyText } from "../../support/text";
 import { change, planText, reviewOf, shown, textOf } from "./support";
 
@@ -688,6 +688,6 @@ test("whatever is marked, in whatever form, does not come out", () => {
           expect(output).not.toContain(form);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: tries(300) },
   );
 });

@@ -1,2 +1,2 @@
 /** In the place of cdktf's: it traces where each token came from, through the source maps of all that stands in between. */
-export const captureStackTrace = (): string[] => [];
+exports.captureStackTrace = () => [];
