@@ -10,6 +10,7 @@ import {
   policiesOf,
   WITHOUT_RESOURCE,
 } from "../../tools/scan/iam";
+import { secretsIn } from "../../tools/scan/secrets";
 import { exampleText } from "../support/settings";
 import { type SynthesizedStack, synthesizeFile } from "../support/synthesized";
 
@@ -42,6 +43,10 @@ beforeAll(async () => {
 
 test("reads the policies that are there", () => {
   expect(policies.length).toBeGreaterThan(60);
+});
+
+test("fails when a secret stands in what Terraform gets", () => {
+  expect(stacks.flatMap(([name, content]) => secretsIn(name, JSON.stringify(content)))).toEqual([]);
 });
 
 test("fails when a stack gives more than the rules of the scan let it", () => {

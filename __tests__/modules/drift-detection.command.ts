@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { Bucket } from "../../modules/bucket";
@@ -170,17 +170,13 @@ async function runBuild({
   const bin = join(folder, "bin");
   const work = join(folder, "work");
   for (const one of [bin, work]) mkdirSync(one);
-  const program = (name: string, main: (...args: never[]) => void, given: object) => {
-    const file = join(bin, name);
-    writeFileSync(
-      file,
-      `#!${process.execPath}\n(${main})(require, process.argv.slice(2), ${JSON.stringify({ folder, ...given })});\n`,
-    );
-    chmodSync(file, 0o755);
-  };
-  program("aws", fakeAws, { actions, later, trees, pipelines });
-  program("unzip", fakeUnzip, {});
-  program("npm", fakeNpm, { drifted });
+  const program = (name: string, text: string) => writeFileSync(join(bin, name), text, { mode: 0o755 });
+  program("aws", fakeAws(folder));
+  program("unzip", FAKE_UNZIP);
+  program("npm", fakeNpm(folder));
+  for (const [kind, names] of Object.entries({ pipelines, trees, drifted }))
+    for (const name of [".", ...names]) mkdirSync(join(folder, kind, name), { recursive: true });
+  for (const [when, all] of Object.entries({ before: actions, later })) writePages(join(folder, when), all);
   const script = `${buildspec().phases.build.commands.join("\n")}\nprintf %s "$DRIFT_RESULT" > result`;
   const { exitCode, said } = await new Promise<{ exitCode: number; said: string }>((resolve) => {
     const env = {
@@ -206,78 +202,74 @@ async function runBuild({
   };
 }
 
-type Require = typeof require;
-
-function fakeAws(
-  load: Require,
-  args: string[],
-  given: { folder: string; actions: object[]; later: object[]; trees: string[]; pipelines: string[] },
-): void {
-  const {
-    copyFileSync,
-    existsSync: exists,
-    writeFileSync: write,
-  } = load("node:fs") as typeof import("node:fs");
-  const optionOf = (option: string) => (args.includes(option) ? args[args.indexOf(option) + 1]! : undefined);
-  if (args[0] === "codepipeline") {
-    if (!given.pipelines.includes(optionOf("--pipeline-name")!)) {
-      process.stderr.write(
-        "An error occurred (PipelineNotFoundException) when calling the ListActionExecutions operation\n",
-      );
-      process.exitCode = 254;
-      return;
-    }
-    const all = exists(`${given.folder}/compared`) ? given.later : given.actions;
-    const from = Number(optionOf("--starting-token") ?? 0);
-    const to = from + Number(optionOf("--max-items"));
-    const actionExecutionDetails = all.slice(from, to);
-    const more = to < all.length ? { NextToken: String(to) } : {};
-    process.stdout.write(JSON.stringify({ actionExecutionDetails, ...more }));
-    return;
-  }
-  const [from, to] = args.slice(-2) as [string, string];
-  if (!from.startsWith("s3:")) {
-    copyFileSync(from, `${given.folder}/put.json`);
-    write(`${given.folder}/put.to`, to);
-    return;
-  }
-  if (given.trees.includes(from.split("/").at(-1)!)) write(to, "a tree");
-  else {
-    process.stderr.write("fatal error: An error occurred (403): Forbidden\n");
-    process.exitCode = 1;
+/** What AWS lists to whoever asks for so many at once, which is as much as the build does: a file a page. */
+function writePages(folder: string, actions: readonly object[]): void {
+  const MOST = 2000;
+  mkdirSync(folder);
+  for (let from = 0; from === 0 || from < actions.length; from += MOST) {
+    const to = from + MOST;
+    const page = {
+      actionExecutionDetails: actions.slice(from, to),
+      ...(to < actions.length && { NextToken: String(to) }),
+    };
+    writeFileSync(join(folder, `${MOST}-${from}`), JSON.stringify(page));
   }
 }
 
-function fakeUnzip(load: Require, args: string[]): void {
-  const { mkdirSync: make } = load("node:fs") as typeof import("node:fs");
-  const tree = args.at(-1)!;
-  make(tree.endsWith("old") ? tree : `${tree}/tools/drift`, { recursive: true });
-}
+// Shells': most of a short program of Node's is its start.
 
-function fakeNpm(load: Require, args: string[], given: { folder: string; drifted: string[] }): void {
-  const {
-    appendFileSync,
-    mkdirSync: make,
-    writeFileSync: write,
-  } = load("node:fs") as typeof import("node:fs");
-  const environments = args.slice(args.indexOf("--") + 1, args.indexOf("--report"));
-  const report = args.at(-1)!;
-  const tree = process.cwd().split("/").at(-1);
-  appendFileSync(`${given.folder}/compared`, `${environments.join(" ")}: ${tree}\n`);
-  if (tree === "broken") {
-    process.exitCode = 1;
-    return;
-  }
-  const found = environments.filter((one) => given.drifted.includes(one));
-  make(report, { recursive: true });
-  const told = found.map((environment) => ({
-    environment,
-    summary: "1 resource changed",
-    review: ["It did."],
-  }));
-  write(`${report}/drift.json`, JSON.stringify({ environments: told, failures: [] }));
-  process.exitCode = found.length ? 2 : 0;
-}
+const fakeAws = (folder: string) => `#!/bin/sh
+if [ "$1" = codepipeline ]; then
+  token=0
+  while [ $# -gt 0 ]; do
+    case $1 in --pipeline-name) pipeline=$2 ;; --max-items) most=$2 ;; --starting-token) token=$2 ;; esac
+    shift
+  done
+  if [ ! -d '${folder}/pipelines'/"$pipeline" ]; then
+    echo 'An error occurred (PipelineNotFoundException) when calling the ListActionExecutions operation' >&2
+    exit 254
+  fi
+  when=before
+  [ ! -f '${folder}/compared' ] || when=later
+  exec cat '${folder}'/$when/$most-$token
+fi
+for one; do from=$to; to=$one; done
+case $from in
+s3:*) if [ ! -d '${folder}/trees'/"\${from##*/}" ]; then
+    echo 'fatal error: An error occurred (403): Forbidden' >&2
+    exit 1
+  fi
+  echo 'a tree' > "$to" ;;
+*) exec cp "$from" '${folder}/put.json' ;;
+esac
+`;
+
+/** "old" is a tree of before there was this. */
+const FAKE_UNZIP = `#!/bin/sh
+for tree; do :; done
+case $tree in *old) exec mkdir -p "$tree" ;; *) exec mkdir -p "$tree/tools/drift" ;; esac
+`;
+
+const fakeNpm = (folder: string) => `#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift
+environments=
+while [ "$1" != --report ]; do
+  environments="$environments\${environments:+ }$1"
+  shift
+done
+tree=\${PWD##*/}
+echo "$environments: $tree" >> '${folder}/compared'
+[ $tree != broken ] || exit 1
+found=
+for one in $environments; do
+  [ ! -d '${folder}/drifted'/$one ] ||
+    found="$found\${found:+,}{\\"environment\\":\\"$one\\",\\"summary\\":\\"1 resource changed\\",\\"review\\":[\\"It did.\\"]}"
+done
+mkdir -p "$2"
+echo "{\\"environments\\":[$found],\\"failures\\":[]}" > "$2/drift.json"
+[ -z "$found" ] || exit 2
+`;
 
 describe("its build", () => {
   test("compares each environment with what was last applied to it, once for all of one execution", async () => {

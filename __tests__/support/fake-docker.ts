@@ -1,4 +1,5 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 
 /** One run of it. */
@@ -23,9 +24,9 @@ export class FakeDocker {
   constructor(private readonly folder: string) {
     this.bin = join(folder, "bin");
     mkdirSync(this.bin, { recursive: true });
-    const program = join(this.bin, "docker");
-    writeFileSync(program, `#!${process.execPath}\n(${String(behave)})(${JSON.stringify(folder)});\n`);
-    chmodSync(program, 0o755);
+    const program = join(folder, "docker.js");
+    writeFileSync(program, `(${String(behave)})(${JSON.stringify(folder)});\n`);
+    writeFileSync(join(this.bin, "docker"), answer(folder, program), { mode: 0o755 });
   }
 
   /** From now on there is none. */
@@ -64,6 +65,15 @@ export class FakeDocker {
   }
 }
 
+/** Asked for its version it answers by a shell and nothing else: most of a short program of Node's is its start. */
+const answer = (folder: string, program: string) => `#!/bin/sh
+case "$1 $2" in version*) asked=version ;; 'buildx version') asked='buildx version' ;; esac
+if [ -z "$asked" ] || [ -f '${folder}'/"$asked".fails ]; then exec '${process.execPath}' '${program}' "$@"; fi
+args=
+for arg; do args="$args\${args:+,}\\"$arg\\""; done
+echo "{\\"args\\":[$args],\\"config\\":\\"\\",\\"cwd\\":\\"$PWD\\"}" >> '${folder}'/log
+`;
+
 /** What the program does; it stands in a file of its own, and uses nothing of this one. */
 async function behave(folder: string): Promise<void> {
   const fs = require("node:fs");
@@ -94,7 +104,14 @@ async function behave(folder: string): Promise<void> {
     const switchOf = (name: string) => args.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
     const { says, pushes } = JSON.parse(fs.readFileSync(path.join(folder, "digests"), "utf8"));
     const image = { tag: switchOf("--tag")?.split(":")[1], digest: pushes };
-    await fetch(`${aws}/push`, { method: "POST", body: JSON.stringify(image) });
+    await new Promise((resolve) => {
+      // A connection that is kept for another request keeps the process alive.
+      const options = { method: "POST", agent: false };
+      const push = require("node:http").request(`${aws}/push`, options, (answer: IncomingMessage) =>
+        answer.resume().on("end", resolve),
+      );
+      push.end(JSON.stringify(image));
+    });
     fs.writeFileSync(switchOf("--metadata-file"), JSON.stringify({ "containerimage.digest": says }));
   }
 }

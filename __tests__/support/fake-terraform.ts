@@ -75,15 +75,14 @@ const planOf = (changes: readonly FakeChange[]) => ({
 });
 
 const behaviour = (folder: string) => `#!/bin/sh
-stack=$(basename "$PWD")
+stack=\${PWD##*/}
 planned='${folder}'/$stack.json
 case $1 in
 version) echo '{"terraform_version": "1.11.4"}'; exit ;;
-show) if [ -f "$planned" ]; then cat "$planned"; else cat '${folder}/nothing.json'; fi; exit ;;
+show) [ -f "$planned" ] || planned='${folder}/nothing.json'; exec cat "$planned" ;;
 esac
 echo "$stack: $1" >> '${folder}/log'
 if [ -f '${folder}'/$1.fails ]; then cat '${folder}'/$1.fails >&2; exit 1; fi
 for argument; do case $argument in -out=*) echo 'a saved plan' > "\${argument#-out=}" ;; esac; done
-if [ "$1" = apply ] && [ ! -f '${folder}'/$stack.always ]; then rm -f "$planned"; fi
-exit 0
+[ "$1" != apply ] || [ -f '${folder}'/$stack.always ] || exec rm -f "$planned"
 `;

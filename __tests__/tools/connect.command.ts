@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -6,11 +5,13 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { exampleText, ROOT } from "../support/settings";
+import { exampleText } from "../support/settings";
+import { runTool, startTool, type ToolRun } from "../support/tools";
 
 const TOKEN = `ghp_${"a".repeat(36)}`;
 const HOOK = "https://new1.execute-api.eu-west-1.amazonaws.com/github/hello-0123456789ab";
 const HOOK_SECRET = "hello/github-webhook";
+const CONNECT = "tools/connect/index.ts";
 
 /** The example settings, without previews. */
 const plainText = () => exampleText().replace(/\npreviews = \{\n[\s\S]*?\n\}\n/, "\n");
@@ -84,10 +85,9 @@ describe("npm run connect", () => {
   /**
    * @param outputs what the stack delivery has put out; null where it is not synthesized here
    */
-  async function connect(
+  function within(
     env: Record<string, string>,
     settings = exampleText(),
-    args: readonly string[] = [],
     outputs: Record<string, string> | null = { webhook_url: HOOK },
   ) {
     const cwd = mkdtempSync(join(tmpdir(), "slipway-connect-"));
@@ -111,8 +111,9 @@ esac
       );
       chmodSync(terraform, 0o755);
     }
-    const options = {
+    return {
       cwd,
+      isExact: true,
       env: {
         PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`,
         HOME: cwd,
@@ -122,19 +123,25 @@ esac
         ...env,
       },
     };
-    return new Promise<{ failed: boolean; output: string }>((resolve) => {
-      const child = execFile(
-        process.execPath,
-        [join(ROOT, "tools/run.mjs"), "tools/connect/index.ts", ...args],
-        options,
-        (error, stdout, stderr) => resolve({ failed: error !== null, output: stdout + stderr }),
-      );
-      child.stdin?.end();
-    });
   }
 
+  async function connect(
+    env: Record<string, string>,
+    settings?: string,
+    args: readonly string[] = [],
+    outputs?: Record<string, string> | null,
+  ) {
+    return told(await runTool(CONNECT, args, within(env, settings, outputs)));
+  }
+
+  const told = ({ exitCode, stdout, stderr }: ToolRun) => ({
+    failed: exitCode !== 0,
+    output: stdout + stderr,
+  });
+
   test("puts the token into the secret, without the line break after it, and does not print it", async () => {
-    const { failed, output } = await connect({ GITHUB_TOKEN: `${TOKEN}\n` });
+    const { ended } = startTool(CONNECT, [], within({ GITHUB_TOKEN: `${TOKEN}\n` }));
+    const { failed, output } = told(await ended);
     expect(output).toMatch(/^The token is in hello\/github-token/);
     expect(failed).toBe(false);
     expect(puts).toMatchObject([

@@ -1,14 +1,15 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { execa } from "execa";
 import minimatch from "minimatch";
 import { FakeDocker } from "../support/fake-docker";
 import { FakeServer } from "../support/fake-server";
 import { temporaryProject } from "../support/project";
 import { exampleText, ROOT } from "../support/settings";
+import { runTool, startTool } from "../support/tools";
 
 const REGISTRY = "111111111111.dkr.ecr.eu-west-1.amazonaws.com";
 const REPOSITORY = `${REGISTRY}/hello/web`;
@@ -101,23 +102,27 @@ beforeEach(async () => {
 });
 afterEach(() => aws.stop());
 
+const IMAGE_TOOL = "tools/pipeline/image.ts";
+const within = (env: Record<string, string> = {}) => ({
+  cwd,
+  env: {
+    // Nothing else, so that no Docker of the machine's is found.
+    PATH: docker.bin,
+    HOME: cwd,
+    TMPDIR: join(cwd, "tmp"),
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    COMMIT,
+    ...env,
+  },
+});
 const image = (args: string[] = ["web"], env: Record<string, string> = {}) =>
-  execa(process.execPath, [join(ROOT, "tools/run.mjs"), "tools/pipeline/image.ts", ...args], {
-    cwd,
-    reject: false,
-    extendEnv: false,
-    env: {
-      // Nothing else, so that no Docker of the machine's is found.
-      PATH: docker.bin,
-      HOME: cwd,
-      TMPDIR: join(cwd, "tmp"),
-      AWS_ENDPOINT_URL: endpoint,
-      AWS_ACCESS_KEY_ID: "local",
-      AWS_SECRET_ACCESS_KEY: "local",
-      COMMIT,
-      ...env,
-    },
-  });
+  runTool(IMAGE_TOOL, args, within(env));
+
+/** What a build's shell finds in a variable, once it has read those that an image leaves. */
+const exported = (name: string) =>
+  execFileSync("/bin/sh", ["-c", `. image/variables.sh; printf %s "$${name}"`], { cwd, encoding: "utf8" });
 
 const described = (file: string) => JSON.parse(readFileSync(join(cwd, "image", file), "utf8"));
 const configOfBuild = () => JSON.parse(docker.ran("buildx", "build")[0]!.config);
@@ -130,7 +135,7 @@ const leftOver = () =>
     .join("\n");
 
 test("builds the commit, pushes it by its name, and leaves the digest that runs", async () => {
-  const { exitCode, stdout } = await image();
+  const { exitCode, stdout } = await startTool(IMAGE_TOOL, ["web"], within()).ended;
   expect({ exitCode, stdout }).toEqual({
     exitCode: 0,
     stdout: expect.stringMatching(new RegExp(`^Builds app/Dockerfile of ${COMMIT}, with no layers`)),
@@ -162,8 +167,7 @@ test("builds the commit, pushes it by its name, and leaves the digest that runs"
     digest: BUILT,
     uri: `${REPOSITORY}@${BUILT}`,
   });
-  const { stdout: uri } = await execa("sh", ["-c", '. image/variables.sh; printf %s "$IMAGE_URI"'], { cwd });
-  expect(uri).toBe(`${REPOSITORY}@${BUILT}`);
+  expect(exported("IMAGE_URI")).toBe(`${REPOSITORY}@${BUILT}`);
 });
 
 test("builds on the layers of the image that was pushed last", async () => {
@@ -232,10 +236,7 @@ describe("for a preview", () => {
       ]),
     );
     expect(described("web.json")).toMatchObject({ repository: PREVIEW, tag: `${ENVIRONMENT}-${COMMIT}` });
-    const { stdout: uri } = await execa("sh", ["-c", '. image/variables.sh; printf %s "$IMAGE_URI"'], {
-      cwd,
-    });
-    expect(uri).toBe(`${PREVIEW}@${BUILT}`);
+    expect(exported("IMAGE_URI")).toBe(`${PREVIEW}@${BUILT}`);
   });
 
   test("is not built again where that preview has it, and is where another has", async () => {
@@ -283,11 +284,11 @@ describe("the registry's password", () => {
 
   test.each(["SIGTERM", "SIGINT"] as const)("is nowhere after %s", async (signal) => {
     docker.hangs();
-    const running = image();
+    const running = startTool(IMAGE_TOOL, ["web"], within());
     while (docker.ran("buildx", "build").length === 0) await wait(20);
     expect(readdirSync(join(cwd, "tmp"))).toHaveLength(1);
     running.kill(signal);
-    const { exitCode } = await running;
+    const { exitCode } = await running.ended;
     expect(exitCode).toBe(1);
     expect(readdirSync(join(cwd, "tmp"))).toEqual([]);
   });

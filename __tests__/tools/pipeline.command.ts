@@ -1,9 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { execa } from "execa";
 import { FakeTerraform } from "../support/fake-terraform";
 import { temporaryProject } from "../support/project";
-import { ROOT } from "../support/settings";
+import { runTool, startTool } from "../support/tools";
 
 /** A project in which dev is synthesized, and prod is not. */
 function project(): string {
@@ -14,13 +13,11 @@ function project(): string {
   return cwd;
 }
 
-const command = (name: string, args: string[], env: Record<string, string> = {}) =>
-  execa(process.execPath, [join(ROOT, "tools/run.mjs"), `tools/pipeline/${name}.ts`, ...args], {
-    cwd: project(),
-    reject: false,
-    extendEnv: false,
-    env: { PATH: process.env.PATH, ...env },
-  });
+const toolOf = (name: string) => `tools/pipeline/${name}.ts`;
+const within = (env: Record<string, string> = {}) => ({
+  cwd: project(),
+  env: { PATH: process.env.PATH, ...env },
+});
 
 describe.each(["plan", "apply"])("npm run %s", (name) => {
   test.each<[string[], RegExp]>([
@@ -35,7 +32,7 @@ describe.each(["plan", "apply"])("npm run %s", (name) => {
     [["pv-dev-login-3f9a2c", "plan"], /stack pv-dev-login-3f9a2c is not in cdktf\.out\/stacks/],
     [["prod", "plan"], /stack prod is not in cdktf\.out\/stacks: synthesize it first/],
   ])("fails with words for people when it is given %j", async (args, message) => {
-    const { exitCode, stdout, stderr } = await command(name, args);
+    const { exitCode, stdout, stderr } = await runTool(toolOf(name), args, within());
     expect({ exitCode, stdout, stderr }).toEqual({
       exitCode: 1,
       stdout: "",
@@ -50,12 +47,13 @@ test.each<[string, Record<string, string>, RegExp]>([
   ["the hash is none", { PLAN_SHA256: "#{plan-dev.PLAN_SHA256}" }, /PLAN_SHA256 is not set/],
   ["it is another", { PLAN_SHA256: "0".repeat(64) }, /not the plan that was approved.*Nothing was applied/],
 ])("npm run apply fails when %s", async (_, env, message) => {
-  const { exitCode, stderr } = await command("apply", ["dev", "plan"], env);
+  const { exitCode, stderr } = await runTool(toolOf("apply"), ["dev", "plan"], within(env));
   expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(message) });
 });
 
 test("npm run apply fails when there is no plan", async () => {
-  const { stderr } = await command("apply", ["dev", "elsewhere"], { PLAN_SHA256: "0".repeat(64) });
+  const approved = within({ PLAN_SHA256: "0".repeat(64) });
+  const { stderr } = await startTool(toolOf("apply"), ["dev", "elsewhere"], approved).ended;
   expect(stderr).toMatch(/There is no plan: .*elsewhere\/plan\.tfplan/);
 });
 
@@ -71,16 +69,8 @@ test("npm run plan plans a preview with the role of the previews of its environm
     `#!/bin/sh\necho "$@" >> '${said}'\nexec '${terraform.bin}/terraform' "$@"\n`,
     { mode: 0o755 },
   );
-  const { exitCode, stderr } = await execa(
-    process.execPath,
-    [join(ROOT, "tools/run.mjs"), "tools/pipeline/plan.ts", name, "out"],
-    {
-      cwd,
-      reject: false,
-      extendEnv: false,
-      env: { PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`, HOME: cwd },
-    },
-  );
+  const env = { PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`, HOME: cwd };
+  const { exitCode, stderr } = await startTool(toolOf("plan"), [name, "out"], { cwd, env }).ended;
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(terraform.asked).toEqual([`${name}: init`, `${name}: plan`]);
   expect(readFileSync(said, "utf8")).toContain(
@@ -93,16 +83,8 @@ test.each([
   "pv-test-login-3f9a2c",
   "pv-dev-login; id",
 ])("a synth fails with words for people when SLIPWAY_PREVIEW is %j", async (name) => {
-  const { exitCode, stdout, stderr } = await execa(
-    process.execPath,
-    [join(ROOT, "tools/run.mjs"), "main.ts"],
-    {
-      cwd: project(),
-      reject: false,
-      extendEnv: false,
-      env: { PATH: process.env.PATH, SLIPWAY_PREVIEW: name },
-    },
-  );
+  const preview = within({ SLIPWAY_PREVIEW: name });
+  const { exitCode, stdout, stderr } = await startTool("main.ts", [], preview).ended;
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
   expect(stderr).toMatch(/^SLIPWAY_PREVIEW has a problem:/);
   expect(stderr).toContain(`${JSON.stringify(name)} names no preview.`);

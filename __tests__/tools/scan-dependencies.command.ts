@@ -67,15 +67,24 @@ describe("dependencies", () => {
 
   const reason = "Only reads our own files";
   test("may have an accepted hole until its day, and not after it", async () => {
-    registry.advisories = { direct: [advisory("GHSA-direct", "high", "*")] };
-    expect(await audit(project({ "GHSA-direct": { reason, until: "2026-07-01" } }))).toEqual({
-      findings: [],
+    registry.advisories = {
+      direct: [advisory("GHSA-direct", "high", "*")],
+      inner: [advisory("GHSA-inner", "high", "*")],
+    };
+    const accepted = {
+      "GHSA-direct": { reason, until: "2026-07-01" },
+      "GHSA-inner": { reason, until: "2026-06-30" },
+    };
+    expect(await audit(project(accepted))).toEqual({
+      findings: [
+        {
+          where: "inner (node_modules/inner)",
+          what: expect.stringContaining("accepted until 2026-06-30, which is over"),
+          mend: expect.any(String),
+        },
+      ],
       notes: [],
     });
-    const { findings } = await audit(project({ "GHSA-direct": { reason, until: "2026-06-30" } }));
-    expect(findings).toMatchObject([
-      { what: expect.stringContaining("accepted until 2026-06-30, which is over") },
-    ]);
   });
 
   test("pass where nothing has an accepted hole any more, and it is told", async () => {

@@ -1,8 +1,8 @@
 import { mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 import { exampleText, ROOT } from "../support/settings";
+import { runTool, startTool, type ToolRun } from "../support/tools";
 import { advisory, FakeRegistry, project } from "./scanned-project";
 
 let registry: FakeRegistry;
@@ -15,19 +15,16 @@ afterEach(() => registry.stop());
 
 describe("npm run scan", () => {
   const home = mkdtempSync(join(tmpdir(), "slipway-home-"));
-  const scan = async (cwd: string, args: string[] = []) => {
-    const { exitCode, stdout, stderr } = await execa(
-      process.execPath,
-      [join(ROOT, "tools/run.mjs"), "tools/scan/index.ts", ...args],
-      {
-        cwd,
-        reject: false,
-        extendEnv: false,
-        env: { PATH: process.env.PATH, HOME: home, NPM_AUDIT_REGISTRY: address },
-      },
-    );
-    return { exitCode, stderr, lines: stdout.replace(/\(\d+\.\d s\)/g, "(time)").split("\n") };
+  const SCAN = "tools/scan/index.ts";
+  const within = (cwd: string) => ({
+    cwd,
+    env: { PATH: process.env.PATH, HOME: home, NPM_AUDIT_REGISTRY: address },
+  });
+  const told = ({ exitCode, stdout, stderr }: ToolRun) => {
+    const lines = stdout.replace(/\(\d+\.\d s\)/g, "(time)").split("\n");
+    return { exitCode, stderr, lines };
   };
+  const scan = async (cwd: string, args: string[] = []) => told(await runTool(SCAN, args, within(cwd)));
   /** A project whose stacks are this one's. */
   const whole = (settings = exampleText()) => {
     const folder = project();
@@ -37,7 +34,7 @@ describe("npm run scan", () => {
   };
 
   test("passes over this project", async () => {
-    expect(await scan(ROOT)).toEqual({
+    expect(told(await startTool(SCAN, [], within(ROOT)).ended)).toEqual({
       exitCode: 0,
       stderr: "",
       lines: ["dependencies: sound (time)", "rights: sound (time)", "secrets: sound (time)"],

@@ -13,13 +13,13 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { execa } from "execa";
 import { zipSync } from "fflate";
 import { cdktfSwitches, onlyAwsConfiguration, terraformEnvironment } from "../../tools/toolchain";
 import { fetchProvider, PROVIDER_VERSION, providerMirror } from "../../tools/toolchain/mirror";
 import { motoServer } from "../../tools/toolchain/moto";
 import { fits, platformName, TERRAFORM_VERSION, terraform } from "../../tools/toolchain/terraform";
 import { ROOT } from "../support/settings";
+import { runTool, startTool } from "../support/tools";
 
 const ENVIRONMENT = { ...process.env };
 let project: string;
@@ -409,19 +409,12 @@ echo archive > "$target/${archiveFor(platform)}"`);
   });
 
   describe("npm run toolchain", () => {
-    const toolchain = async (env: Record<string, string> = {}) => {
-      const { exitCode, stdout, stderr } = await execa(
-        process.execPath,
-        [join(ROOT, "tools/run.mjs"), "tools/pipeline/toolchain.ts"],
-        {
-          cwd: project,
-          reject: false,
-          extendEnv: false,
-          env: { PATH: `${bin}:/usr/bin:/bin`, HOME: project, ...env },
-        },
-      );
-      return { exitCode, stdout, stderr };
-    };
+    const TOOL = "tools/pipeline/toolchain.ts";
+    const within = (env: Record<string, string> = {}) => ({
+      cwd: project,
+      env: { PATH: `${bin}:/usr/bin:/bin`, HOME: project, ...env },
+    });
+    const toolchain = (env: Record<string, string>) => runTool(TOOL, [], within(env));
     const provider = (where: string) => ({
       exitCode: 0,
       stdout: `Terraform 1.11.4: on PATH\nAWS provider ${PROVIDER_VERSION}: ${where}`,
@@ -430,7 +423,8 @@ echo archive > "$target/${archiveFor(platform)}"`);
 
     test("fetches nothing where a mirror is there, and says where", async () => {
       fill();
-      expect(await toolchain({ SLIPWAY_PROVIDER_MIRROR: mirror() })).toEqual(provider(`in ${mirror()}`));
+      const { ended } = startTool(TOOL, [], within({ SLIPWAY_PROVIDER_MIRROR: mirror() }));
+      expect(await ended).toEqual(provider(`in ${mirror()}`));
       expect(existsSync(join(project, ".slipway"))).toBe(false);
     });
 
@@ -448,13 +442,15 @@ echo archive > "$target/${archiveFor(platform)}"`);
     });
 
     test("fetches it where nothing holds it, and only once", async () => {
+      // Bundles the command, which no other machine's program could do here.
+      await startTool(TOOL, [], within({ SLIPWAY_PROVIDER_MIRROR: mirror() })).ended;
       // A machine for which no mirror is here.
       const other = join(project, "other.cjs");
       writeFileSync(other, 'Object.defineProperty(process, "platform", { value: "darwin" });');
       mirrors(platformName("darwin"));
-      const env = { NODE_OPTIONS: `--require ${other}` };
-      expect(await toolchain(env)).toEqual(provider("fetched into .slipway/mirror"));
-      expect(await toolchain(env)).toEqual(provider(`in ${join(project, ".slipway/mirror")}`));
+      const there = () => startTool(TOOL, [], within({ NODE_OPTIONS: `--require ${other}` })).ended;
+      expect(await there()).toEqual(provider("fetched into .slipway/mirror"));
+      expect(await there()).toEqual(provider(`in ${join(project, ".slipway/mirror")}`));
       expect(requests()).toHaveLength(1);
     });
   });

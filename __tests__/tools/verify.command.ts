@@ -1,9 +1,9 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { delimiter, join } from "node:path";
-import { execa } from "execa";
 import { FakeServer } from "../support/fake-server";
 import { exampleText, ROOT } from "../support/settings";
+import { runTool, startTool } from "../support/tools";
 
 const ROLE_KEY = "ROLEKEYOFTHEVERIFIER";
 
@@ -94,25 +94,18 @@ esac
   chmodSync(file, 0o755);
 }
 
-const verify = async (args = ["dev"], seconds = "0") => {
-  const { exitCode, stdout, stderr } = await execa(
-    process.execPath,
-    [join(ROOT, "tools/run.mjs"), "tools/pipeline/verify.ts", ...args],
-    {
-      cwd,
-      reject: false,
-      extendEnv: false,
-      env: {
-        PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`,
-        HOME: cwd,
-        AWS_ENDPOINT_URL: address,
-        AWS_PROFILE: "mine",
-        SLIPWAY_VERIFY_SECONDS: seconds,
-      },
-    },
-  );
-  return { exitCode, stdout, stderr };
-};
+const VERIFY = "tools/pipeline/verify.ts";
+const within = (seconds = "0") => ({
+  cwd,
+  env: {
+    PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`,
+    HOME: cwd,
+    AWS_ENDPOINT_URL: address,
+    AWS_PROFILE: "mine",
+    SLIPWAY_VERIFY_SECONDS: seconds,
+  },
+});
+const verify = (args = ["dev"]) => runTool(VERIFY, args, within());
 const report = () => readFileSync(join(cwd, ".slipway/reports/acceptance.xml"), "utf8");
 
 test.each<[string[], RegExp]>([
@@ -165,7 +158,7 @@ test("fails where a preview is not deployed, and says to push, because nobody de
 test("passes where all is well, with the environment's own role, and reports it", async () => {
   // The first answer is a load balancer's that has no task yet.
   deployed.service = [503, 200];
-  const { exitCode, stderr } = await verify(["dev"], "20");
+  const { exitCode, stderr } = await startTool(VERIFY, ["dev"], within("20")).ended;
   expect([exitCode, stderr]).toEqual([0, expect.stringContaining("3 passed")]);
   expect(report()).toMatch(/tests="3" failures="0"/);
 

@@ -33,11 +33,10 @@ async function main(): Promise<number> {
     async ({ name, settings, environment, folder: stack }): Promise<[string, Comparison]> => {
       const role = planRoleArn(settings, environment);
       const { json, failure } = await new Stack(stack, { initialization }).plan(role);
-      const comparison = compare({ name, plan: json, failure });
-      process.stdout.write(told(name, comparison));
-      return [name, comparison];
+      return [name, compare({ name, plan: json, failure })];
     },
   );
+  for (const [name, comparison] of comparisons) process.stdout.write(told(name, comparison));
   if (folder !== undefined) {
     const report = reportOf(read[0]!.settings.project, new Date(), comparisons);
     writeFileSync(join(folder, "drift.json"), `${JSON.stringify(report, null, 2)}\n`);

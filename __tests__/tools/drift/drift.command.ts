@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { execa } from "execa";
 import { FakeTerraform } from "../../support/fake-terraform";
 import { temporaryProject } from "../../support/project";
-import { ROOT } from "../../support/settings";
+import { runTool, startTool } from "../../support/tools";
+
+const DRIFT = "tools/drift/index.ts";
 
 /** A project in which dev and prod are synthesized, and the Terraform that plans them. */
 function project() {
@@ -12,15 +13,10 @@ function project() {
   for (const stack of ["dev", "prod"])
     mkdirSync(join(folder, "cdktf.out/stacks", stack), { recursive: true });
   const terraform = new FakeTerraform(mkdtempSync(join(tmpdir(), "slipway-terraform-")));
-  const drift = (...args: string[]) =>
-    execa(process.execPath, [join(ROOT, "tools/run.mjs"), "tools/drift/index.ts", ...args], {
-      cwd: folder,
-      reject: false,
-      extendEnv: false,
-      env: { PATH: `${terraform.bin}${delimiter}${process.env.PATH}` },
-    });
+  const within = { cwd: folder, env: { PATH: `${terraform.bin}${delimiter}${process.env.PATH}` } };
+  const drift = (...args: string[]) => runTool(DRIFT, args, within);
   const report = () => JSON.parse(readFileSync(join(folder, "report/drift.json"), "utf8"));
-  return { folder, terraform, drift, report };
+  return { folder, terraform, drift, within, report };
 }
 
 test("says that nothing differs, and ends with 0", async () => {
@@ -36,9 +32,10 @@ test("says that nothing differs, and ends with 0", async () => {
 });
 
 test("tells what differs, ends with 2, and leaves a report", async () => {
-  const { drift, terraform, report } = project();
+  const { within, terraform, report } = project();
   terraform.plans("prod", [{ address: "aws_eip.web", actions: ["update"] }]);
-  const { exitCode, stdout } = await drift("dev", "prod", "--report", "report");
+  const args = ["dev", "prod", "--report", "report"];
+  const { exitCode, stdout } = await startTool(DRIFT, args, within).ended;
   expect(exitCode).toBe(2);
   expect(stdout).toMatch(/^dev is as it was released\.\nprod is not as it was released: .*1 to change/);
   expect(stdout).toContain("~ aws_eip.web");

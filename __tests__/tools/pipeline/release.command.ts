@@ -1,8 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { execa } from "execa";
 import { temporaryProject } from "../../support/project";
-import { ROOT } from "../../support/settings";
+import { runTool, startTool } from "../../support/tools";
 import { bad, FakeAws, OLD_TASK, ROLE_KEY } from "../release/fake-aws";
 import { COMMIT, HELLO, IMAGE, NEW_CODE, WEB } from "../release/support";
 
@@ -55,22 +55,21 @@ esac
   chmodSync(program, 0o755);
 }
 
-const run = (args: string[], env: Record<string, string> = {}) =>
-  execa(process.execPath, [join(ROOT, "tools/run.mjs"), "tools/pipeline/release.ts", ...args], {
-    cwd,
-    reject: false,
-    extendEnv: false,
-    env: {
-      PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`,
-      HOME: cwd,
-      AWS_ENDPOINT_URL: endpoint,
-      AWS_ACCESS_KEY_ID: "local",
-      AWS_SECRET_ACCESS_KEY: "local",
-      IMAGE_WEB: IMAGE,
-      SLIPWAY_RELEASE_SECONDS: "0.001",
-      ...env,
-    },
-  });
+const RELEASE = "tools/pipeline/release.ts";
+const within = (env: Record<string, string> = {}) => ({
+  cwd,
+  env: {
+    PATH: `${join(cwd, "bin")}${delimiter}${process.env.PATH}`,
+    HOME: cwd,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    IMAGE_WEB: IMAGE,
+    SLIPWAY_RELEASE_SECONDS: "0.001",
+    ...env,
+  },
+});
+const run = (args: string[], env?: Record<string, string>) => runTool(RELEASE, args, within(env));
 
 /** Until an operation was asked for so often. */
 const asked = (operation: string, times: number) =>
@@ -83,7 +82,7 @@ const asked = (operation: string, times: number) =>
 const changes = () => aws.calls.filter(({ operation }) => !/^(Assume|Get|List|Describe)/.test(operation));
 
 test("releases all with the environment's role in its region, and brings all back", async () => {
-  const { exitCode, stdout, stderr } = await run(["dev"], { COMMIT });
+  const { exitCode, stdout, stderr } = await startTool(RELEASE, ["dev"], within({ COMMIT })).ended;
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(aws.taskDefinitions.get(NEW_TASK)!.tags).toContainEqual({ key: "slipway:commit", value: COMMIT });
   expect(stdout).toMatch(/web: AllowTraffic 10 %[\s\S]*dev is released\.$/);
@@ -119,7 +118,7 @@ describe("of a preview", () => {
     const { exitCode, stderr } = await run([NAME], { IMAGE_WEB: IMAGE.replace("/web", "/preview/web") });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
     const script = '. release/addresses.sh; printf %s "$PREVIEW_ADDRESSES"';
-    return (await execa("sh", ["-c", script], { cwd })).stdout;
+    return execFileSync("/bin/sh", ["-c", script], { cwd, encoding: "utf8" });
   };
 
   test("takes on the role of previews, and tells where services and functions are reached", async () => {
@@ -186,10 +185,10 @@ test("fails with words for people where a release fails, and leaves its record i
 test.each(["SIGTERM", "SIGINT"] as const)("stops what is on its way when it gets %s", async (signal) => {
   aws.goes.web = [[{ status: "InProgress" }]];
   aws.goes.hello = [[{ status: "InProgress" }]];
-  const command = run(["dev"]);
+  const command = startTool(RELEASE, ["dev"], within());
   await asked("BatchGetDeploymentTargets", 2);
   command.kill(signal);
-  const { exitCode, stdout } = await command;
+  const { exitCode, stdout } = await command.ended;
   expect(exitCode).toBe(1);
   expect(stdout).toContain("web: interrupted");
   expect(aws.asked("StopDeployment")).toHaveLength(2);
@@ -198,12 +197,12 @@ test.each(["SIGTERM", "SIGINT"] as const)("stops what is on its way when it gets
 test("stops it at once, however seldom it asks", async () => {
   aws.goes.web = [[{ status: "InProgress" }]];
   aws.goes.hello = [[{ status: "InProgress" }]];
-  const command = run(["dev"], { SLIPWAY_RELEASE_SECONDS: "600" });
+  const command = startTool(RELEASE, ["dev"], within({ SLIPWAY_RELEASE_SECONDS: "600" }));
   await asked("BatchGetDeploymentTargets", 2);
   command.kill("SIGTERM");
   await asked("StopDeployment", 2);
   command.kill("SIGKILL");
-  await command;
+  await command.ended;
 });
 
 describe("fails with words for people, and changes nothing, when", () => {

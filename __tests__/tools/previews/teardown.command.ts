@@ -2,10 +2,9 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { execa } from "execa";
 import { FakeServer } from "../../support/fake-server";
 import { temporaryProject } from "../../support/project";
-import { ROOT } from "../../support/settings";
+import { runTool, startTool } from "../../support/tools";
 
 const PREVIEW = "pv-dev-login-3f9a2c";
 const TRIAL = "pv-dev-t0123456789";
@@ -141,26 +140,19 @@ const fails = (time: number, words: string) => writeFileSync(join(bin, `destroy.
 const read = (name: string) => (existsSync(join(bin, name)) ? readFileSync(join(bin, name), "utf8") : "");
 const asked = () => read("asked").split("\n").filter(Boolean);
 
-const teardown = async (...args: string[]) => {
-  const { exitCode, stdout, stderr } = await execa(
-    process.execPath,
-    [join(ROOT, "tools/run.mjs"), "tools/previews/teardown.ts", ...args],
-    {
-      cwd: folder,
-      reject: false,
-      extendEnv: false,
-      env: {
-        PATH: `${bin}${delimiter}${process.env.PATH}`,
-        AWS_ENDPOINT_URL: endpoint,
-        AWS_ACCESS_KEY_ID: "local",
-        AWS_SECRET_ACCESS_KEY: "local",
-        AWS_MAX_ATTEMPTS: "1",
-        SLIPWAY_TEARDOWN_SECONDS: "0",
-      },
-    },
-  );
-  return { exitCode, stdout, stderr };
-};
+const TEARDOWN = "tools/previews/teardown.ts";
+const within = () => ({
+  cwd: folder,
+  env: {
+    PATH: `${bin}${delimiter}${process.env.PATH}`,
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: "local",
+    AWS_SECRET_ACCESS_KEY: "local",
+    AWS_MAX_ATTEMPTS: "1",
+    SLIPWAY_TEARDOWN_SECONDS: "0",
+  },
+});
+const teardown = (...args: string[]) => runTool(TEARDOWN, args, within());
 
 test.each([
   [[]],
@@ -192,7 +184,7 @@ test("destroys what the state holds, then removes the state and the preview's ow
   const own = `${PREVIEW}-${COMMIT}`;
   // The branch's next preview, where previews are now made like another environment, has the same slug.
   account.tags = [own, `${PREVIEW}-4d5e6f-${COMMIT}`, `pv-test-login-3f9a2c-${COMMIT}`];
-  const { exitCode, stdout, stderr } = await teardown(PREVIEW);
+  const { exitCode, stdout, stderr } = await startTool(TEARDOWN, [PREVIEW], within()).ended;
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(stdout).toMatch(/^Destroys 2 resources of pv-dev-login-3f9a2c in eu-west-1\./);
   expect(stdout).toContain("aws_sqs_queue.jobs: Destroying");

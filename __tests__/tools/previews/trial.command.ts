@@ -2,10 +2,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileS
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { execa } from "execa";
 import { trialSlug } from "../../../shared/previews";
 import { temporaryProject } from "../../support/project";
-import { ROOT } from "../../support/settings";
+import { runTool, startTool } from "../../support/tools";
 
 const HASH = "a".repeat(64);
 const EXECUTION = "0b1e6a5c-6f1b-4d43-9f0c-5111b0a40001";
@@ -37,23 +36,18 @@ const asked = () =>
 const commands = () => asked().map((line) => line.split(" ")[0]);
 const result = () => JSON.parse(readFileSync(join(folder, "trial/us-east-1.json"), "utf8"));
 
-const start = (file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
-  execa(process.execPath, [join(ROOT, "tools/run.mjs"), `tools/previews/${file}.ts`, ...args], {
-    cwd: folder,
-    reject: false,
-    extendEnv: false,
-    env: {
-      PATH: `${bin}${delimiter}${process.env.PATH}`,
-      TRIAL_EXECUTION: EXECUTION,
-      CODEBUILD_BUILD_ID: "hello-main-trial:0a1b",
-      IMAGE_WEB: "image",
-      ...env,
-    },
-  });
-const trial = async () => {
-  const { exitCode, stdout, stderr } = await start("trial", ["dev", "us-east-1"]);
-  return { exitCode, stdout, stderr };
-};
+const TRIAL = "tools/previews/trial.ts";
+const REPORT = "tools/previews/trial-report.ts";
+const within = () => ({
+  cwd: folder,
+  env: {
+    PATH: `${bin}${delimiter}${process.env.PATH}`,
+    TRIAL_EXECUTION: EXECUTION,
+    CODEBUILD_BUILD_ID: "hello-main-trial:0a1b",
+    IMAGE_WEB: "image",
+  },
+});
+const trial = () => runTool(TRIAL, ["dev", "us-east-1"], within());
 
 test("runs what a pipeline runs under a name and in a region of its own, and takes it away", async () => {
   const { exitCode, stdout } = await trial();
@@ -121,10 +115,10 @@ test("keeps what a step said without its colours", async () => {
 
 test("takes away what there is where it is told to end", async () => {
   writeFileSync(join(bin, "apply.waits"), "");
-  const running = start("trial", ["dev", "us-east-1"]);
-  while (!commands().includes("apply")) await pause(50);
+  const running = startTool(TRIAL, ["dev", "us-east-1"], within());
+  while (!commands().includes("apply")) await pause(20);
   running.kill("SIGTERM");
-  expect((await running).exitCode).toBe(0);
+  expect((await running.ended).exitCode).toBe(0);
   expect(commands()).toEqual(["synth", "plan", "apply", "preview:teardown"]);
   expect(result()).toMatchObject({ result: "failed", step: "apply", why: "Somebody has stopped it." });
 });
@@ -134,7 +128,7 @@ test.each<[string[], RegExp]>([
   [["test", "us-east-1"], /no environment "test" in terraform\.tfvars: it has dev, prod\. Nothing was tried/],
   [["dev", "../us"], /"\.\.\/us" is no region of AWS/],
 ])("fails with words for people, before anything is tried, when it is given %j", async (args, message) => {
-  const { exitCode, stdout, stderr } = await start("trial", args);
+  const { exitCode, stdout, stderr } = await runTool(TRIAL, args, within());
   expect({ exitCode, stdout, stderr }).toEqual({
     exitCode: 1,
     stdout: "",
@@ -151,15 +145,12 @@ describe("the report of all regions", () => {
     const text = typeof content === "string" ? content : JSON.stringify(content);
     writeFileSync(join(folder, "trial", `${region}.json`), text);
   };
-  const report = async (...regions: string[]) => {
-    const { exitCode, stdout, stderr } = await start("trial-report", ["trial", ...regions]);
-    return { exitCode, stdout, stderr };
-  };
+  const report = (...regions: string[]) => runTool(REPORT, ["trial", ...regions], within());
   const xml = () => readFileSync(join(folder, ".slipway/reports/trial.xml"), "utf8");
 
   test("passes where all have passed", async () => {
     leave("eu-west-1", passed);
-    expect(await report("eu-west-1")).toEqual({
+    expect(await startTool(REPORT, ["trial", "eu-west-1"], within()).ended).toEqual({
       exitCode: 0,
       stdout: `region     result  failed at  minutes  log\neu-west-1  passed             12.0     https://log/1`,
       stderr: "",

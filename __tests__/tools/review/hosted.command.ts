@@ -2,9 +2,9 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 import { FakeServer } from "../../support/fake-server";
-import { exampleText, ROOT } from "../../support/settings";
+import { exampleText } from "../../support/settings";
+import { startTool } from "../../support/tools";
 import { FakeGitHub, NUMBER } from "./fake-github";
 
 const COMMIT = "c".repeat(40);
@@ -34,12 +34,8 @@ function reviewHosted(env: Record<string, string>) {
   const cwd = mkdtempSync(join(tmpdir(), "slipway-hosted-"));
   writeFileSync(join(cwd, "terraform.tfvars"), exampleText());
   writeFileSync(join(cwd, "package.json"), '{"name": "slipway"}');
-  return execa(process.execPath, [join(ROOT, "tools/run.mjs"), "tools/review/hosted.ts"], {
-    cwd,
-    reject: false,
-    extendEnv: false,
-    env: { PATH: process.env.PATH, HOME: cwd, ...env },
-  });
+  const within = { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...env } };
+  return startTool("tools/review/hosted.ts", [], within).ended;
 }
 
 test("says how it is started where it was not started so", async () => {

@@ -1,33 +1,26 @@
-import { execFile } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../../support/settings";
+import { runTool, startTool, type ToolRun } from "../../support/tools";
 import { fixture } from "./fixtures";
 import { change, planText } from "./support";
 
 jest.setTimeout(60_000);
 
-interface Run {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+const REVIEW = "tools/review/index.ts";
+/** In this project, with a text on its standard input. */
+const within = (input = "") => ({ cwd: ROOT, env: { PATH: process.env.PATH }, input, isExact: true });
 
-/** Runs a command in this project, with a text on its standard input. */
-const run = (command: string, args: readonly string[], input = ""): Promise<Run> =>
-  new Promise((resolve) => {
-    const child = execFile(
-      command,
-      args,
-      { cwd: ROOT, env: { PATH: process.env.PATH } },
-      (error, stdout, stderr) => resolve({ status: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-    child.stdin!.end(input);
-  });
-
-const review = (args: readonly string[], input?: string) =>
-  run(process.execPath, ["tools/run.mjs", "tools/review/index.ts", ...args], input);
+const told = async (run: Promise<ToolRun>) => {
+  const { exitCode: status, stdout, stderr } = await run;
+  return { status, stdout, stderr };
+};
+const review = (args: readonly string[], input?: string) => told(runTool(REVIEW, args, within(input)));
+/** By a process of its own. */
+const started = (args: readonly string[], input?: string) =>
+  told(startTool(REVIEW, args, within(input)).ended);
 
 const folder = mkdtempSync(join(tmpdir(), "slipway-review-"));
 
@@ -62,12 +55,9 @@ async function expectRefused(
 const USAGE = "Usage: npm run --silent review -- [--plan NAME=FILE]";
 const HOW = "Make it with: terraform show -json PLANFILE";
 
-// The first run bundles the command; the others find it.
-beforeAll(() => review(["--plan", quiet]));
-
 describe("reviews", () => {
   test("what is given, and writes nothing else", async () => {
-    expect(await review(["--plan", `prod=${plan("delete")}`, "--format", "text"])).toEqual({
+    expect(await started(["--plan", `prod=${plan("delete")}`, "--format", "text"])).toEqual({
       status: 0,
       stderr: "",
       stdout: expect.stringMatching(
@@ -82,7 +72,15 @@ describe("reviews", () => {
   });
 
   test("through npm, which adds nothing to it", async () => {
-    const npm = await run("npm", ["run", "--silent", "review", "--", "--plan", delet, "--fail-on", "delete"]);
+    const npm = spawnSync(
+      "npm",
+      ["run", "--silent", "review", "--", "--plan", delet, "--fail-on", "delete"],
+      {
+        cwd: ROOT,
+        env: { PATH: process.env.PATH },
+        encoding: "utf8",
+      },
+    );
     const plain = await review(["--plan", delet]);
     expect([npm.status, npm.stdout]).toEqual([1, plain.stdout]);
   });
@@ -120,7 +118,7 @@ describe("reviews", () => {
     ["-", "standard input"],
     ["prod=-", "prod"],
   ])("standard input as %s", async (given, name) => {
-    const { status, stdout } = await review(
+    const { status, stdout } = await started(
       ["--format", "text", "--plan", given],
       readFileSync(delet, "utf8"),
     );
