@@ -448,17 +448,21 @@ test("a request without credentials is refused, and an operation that is not kno
   expect(log.filter((line) => line.includes("kms:Fly"))).toHaveLength(1);
 });
 
-test("looking at rights takes a few milliseconds at most", async () => {
+test("looking at rights takes no longer than the request itself", async () => {
   await role(own, "quick", trust(root(BUILD)), [allow("s3:*")]);
   const quick = await assume(own, `arn:aws:iam::${BUILD}:role/quick`);
-  const time = async (key: string) => {
+  const ask = async (key: string) => {
     const headers = { authorization: authorization("s3", key) };
-    const ask = () => fetch(`${aws.endpoint}/build-own?location`, { headers }).then((one) => one.text());
-    for (let count = 0; count < 10; count++) await ask();
     const started = performance.now();
-    for (let count = 0; count < 50; count++) await ask();
-    return (performance.now() - started) / 50;
+    await (await fetch(`${aws.endpoint}/build-own?location`, { headers })).text();
+    return performance.now() - started;
   };
-  const [free, checked] = [await time("local"), await time(quick.accessKeyId)];
-  expect(checked - free).toBeLessThan(5);
+  const times: Record<"free" | "checked", number[]> = { free: [], checked: [] };
+  // In turn: what else the machine does is the same for both.
+  for (let count = 0; count < 60; count++) {
+    times.free.push(await ask("local"));
+    times.checked.push(await ask(quick.accessKeyId));
+  }
+  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length / 2]!;
+  expect(median(times.checked) / median(times.free)).toBeLessThan(2);
 });
