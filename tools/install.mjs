@@ -1,7 +1,7 @@
 // What a fresh clone needs before anything else can run: a fitting Node, and the packages of package-lock.json.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -21,7 +21,45 @@ export function ensureInstalled() {
     .update(readFileSync(join(root, "package-lock.json")))
     .digest("hex");
   const mark = join(root, "node_modules/.slipway-lock");
-  if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
+  const isInstalled = () => existsSync(mark) && readFileSync(mark, "utf8") === lock;
+  if (isInstalled()) return;
+  // Of two commands that begin on a fresh clone, each would take away what the other installs.
+  const turn = join(root, ".slipway/installing");
+  takeTurn(turn);
+  try {
+    if (!isInstalled()) install(mark, lock);
+  } finally {
+    rmSync(turn, { force: true });
+  }
+}
+
+/** Waits until nobody else who runs has the file that stands for a turn. */
+function takeTurn(file) {
+  mkdirSync(dirname(file), { recursive: true });
+  for (;;) {
+    try {
+      return writeFileSync(file, `${process.pid}`, { flag: "wx" });
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    if (!hasHolder(file)) rmSync(file, { force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+}
+
+/** Whether the process that a file names still runs. */
+function hasHolder(file) {
+  try {
+    // Not written yet, or given back meanwhile: look again.
+    const pid = Number(readFileSync(file, "utf8")) || process.pid;
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code !== "ESRCH";
+  }
+}
+
+function install(mark, lock) {
   console.log("Installing the packages (npm ci) ...");
   const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,

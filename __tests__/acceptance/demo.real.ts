@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import {
   CodePipelineClient,
   GetPipelineCommand,
@@ -18,6 +17,7 @@ import {
 import { execa } from "execa";
 import { cdktf, run } from "../../tools/cdktf";
 import { demoEnvironment } from "../../tools/demo/environment";
+import { rehearsedProject } from "../support/rehearsed-project";
 import { exampleText, ROOT } from "../support/settings";
 import { FakeGitHub, NUMBER } from "../tools/review/fake-github";
 import { releaseScenarios } from "./release-scenarios";
@@ -74,7 +74,7 @@ describe("a pull request", () => {
   let github: FakeGitHub;
   let api: string;
   /** The pull request's tree, as CodeBuild checks it out. */
-  const tree = mkdtempSync(join(tmpdir(), "slipway-pull-request-"));
+  let tree: string;
   const git = (...args: string[]) =>
     execa("git", ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com", ...args], {
       cwd: tree,
@@ -105,13 +105,17 @@ describe("a pull request", () => {
     });
 
   beforeAll(async () => {
-    const kept = new Set(["node_modules", ".git", ".slipway", "cdktf.out"]);
-    cpSync(ROOT, tree, { recursive: true, filter: (path) => !kept.has(relative(ROOT, path)) });
+    tree = await rehearsedProject(exampleText());
+    // The build installs its own.
+    rmSync(join(tree, "node_modules"));
     github = new FakeGitHub("");
     api = await github.start();
     await git("init", "--quiet");
   });
-  afterAll(() => github.stop());
+  afterAll(async () => {
+    await github.stop();
+    rmSync(tree, { recursive: true, force: true });
+  });
 
   test("is planned by a build without the token, and its review posted by one that has it", async () => {
     await push(exampleText().replace('nat              = "per-zone"', 'nat              = "single"'));
