@@ -5,8 +5,12 @@ import { CreateAliasCommand, CreateKeyCommand, KMSClient } from "@aws-sdk/client
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { deliveryNames, stateBucketName, stateKeyAlias, tokenSecretName } from "../../shared/names";
+import { inParallel } from "../../shared/parallel";
 import { demoEnvironment } from "../demo/environment";
+import { plansAtOnce } from "../deployer/capacity";
 import { Deployer } from "../deployer/deployer";
+import { Initialization } from "../deployer/initialization";
+import { Stack } from "../deployer/stack";
 import { readStacks } from "../deployer/stacks";
 import { startLocalAws } from "../local-aws";
 import { UserError } from "../project";
@@ -17,7 +21,7 @@ import { type Benchmark, inTurn, seconds } from "./measure";
 /** The plans of all stacks of the example by the deployer, against those that Terraform makes one after the other. */
 export const benchmark: Benchmark = {
   name: "plans",
-  // Half a minute a sample, most of it the baseline's.
+  // Two minutes a sample, most of it the baselines'.
   isSlow: true,
   lookAt: "docs/speed.md#plans",
 
@@ -62,38 +66,51 @@ export const benchmark: Benchmark = {
           for (const left of readdirSync(stack.folder).filter((name) => /^\.terraform|tfplan$/.test(name)))
             rmSync(join(stack.folder, left), { recursive: true, force: true });
       };
-      const byDeployer = async () => {
-        log("by the deployer");
+      const timed = async (what: string, work: () => Promise<void>) => {
+        log(what);
         forget();
         const started = performance.now();
-        const deployer = new Deployer({ stacks, env, onNews: () => {} });
-        const { reviewed } = await deployer.plan();
-        const took = (performance.now() - started) / 1000;
-        for (const { name, failure } of reviewed.failed)
-          throw new UserError(`${name} cannot be planned: ${failure}`);
-        return took;
+        await work();
+        return (performance.now() - started) / 1000;
       };
+      const sideBySide = () =>
+        timed("side by side", async () => {
+          const initialization = new Initialization();
+          await inParallel(stacks, plansAtOnce(), ({ folder }) =>
+            new Stack(folder, { env, initialization }).isUpToDate(),
+          );
+        });
+      const reviewed = () =>
+        timed("side by side, and their review", async () => {
+          const { reviewed } = await new Deployer({ stacks, env, onNews: () => {} }).plan();
+          for (const { name, failure } of reviewed.failed)
+            throw new UserError(`${name} cannot be planned: ${failure}`);
+        });
       const { path } = await terraform();
       const tools = { ...(await terraformEnvironment()), GOGC: process.env.GOGC };
-      const oneByOne = async () => {
-        log("one by one");
-        forget();
-        let took = 0;
-        for (const { folder: cwd } of stacks)
-          for (const args of [
-            ["init", "-input=false"],
-            ["plan", "-input=false", "-lock=false"],
-          ])
-            took += await seconds(path, args, { cwd, env: { ...tools, ...env } });
-        return took;
-      };
-      const { a, b } = await inTurn(runs, byDeployer, oneByOne);
+      const oneByOne = (...commands: readonly (readonly string[])[]) =>
+        timed(`one by one: ${commands.map(([command]) => command).join(", ")}`, async () => {
+          for (const { folder: cwd } of stacks)
+            for (const args of commands) await seconds(path, args, { cwd, env: { ...tools, ...env } });
+        });
+      const init = ["init", "-input=false"];
+      const plan = ["plan", "-input=false", "-lock=false", "-out=one.tfplan"];
+      const show = ["show", "-json", "one.tfplan"];
+      const plain = await inTurn(runs, sideBySide, () => oneByOne(init, plan));
+      const read = await inTurn(runs, reviewed, () => oneByOne(init, plan, show));
       return [
+        {
+          what: `plans of ${stacks.length} stacks`,
+          unit: "s",
+          samples: plain.a,
+          baseline: { what: "init and plan, one by one", samples: plain.b },
+          budget: { ratio: 0.6 },
+        },
         {
           what: `plans of ${stacks.length} stacks, and their review`,
           unit: "s",
-          samples: a,
-          baseline: { what: "init and plan, one by one, unread", samples: b },
+          samples: read.a,
+          baseline: { what: "init, plan and show, one by one", samples: read.b },
           budget: { ratio: 0.6 },
         },
       ];
