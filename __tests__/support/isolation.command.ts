@@ -22,9 +22,11 @@ function runTests(files: Readonly<Record<string, string>>) {
   const { status, stderr } = spawnSync(
     process.execPath,
     [join(ROOT, "node_modules/jest/bin/jest.js"), ...args],
+    // Whoever sets CI gets colours, which would stand between the words.
     {
       cwd: folder,
       encoding: "utf8",
+      env: { ...process.env, CI: undefined, FORCE_COLOR: undefined, NO_COLOR: "1" },
     },
   );
   return { status, said: stderr };
