@@ -43,7 +43,9 @@ function start(lanes: readonly (readonly Step[])[], out = "process.stdout") {
   const options = `{ cwd: ${JSON.stringify(folder)}, out: ${out} }`;
   const script = `import { runLanes } from ${module};
     process.exit(await runLanes(${JSON.stringify(lanes)}, ${options}));`;
-  return execa(process.execPath, ["--input-type=module", "-e", script], { reject: false, cwd: folder });
+  // Where it is set, nobody watches.
+  const env = { CI: undefined };
+  return execa(process.execPath, ["--input-type=module", "-e", script], { reject: false, cwd: folder, env });
 }
 
 const WAIT_FOR = "const wait = (file) => { while (!fs.existsSync(file)); };";
