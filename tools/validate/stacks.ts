@@ -31,8 +31,6 @@ export async function validateStacks(folders: readonly string[], signal?: AbortS
     ...(await terraformEnvironment()),
     // The caller's would be shared by validations that run beside each other.
     TF_DATA_DIR: undefined,
-    // Terraform and the provider live for seconds: a fifth of their work would be to clear up memory.
-    GOGC: process.env.GOGC ?? "400",
   };
   const root = realpathSync(mkdtempSync(join(tmpdir(), "slipway-validate-")));
   const validation = new Validation(root, env, signal);

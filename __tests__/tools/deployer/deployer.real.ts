@@ -40,7 +40,6 @@ exec '${(await terraform()).path}' "$@"
     AWS_ENDPOINT_URL: aws.endpoint,
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
-    GOGC: "400",
   });
   synthesize();
 });
