@@ -85,6 +85,6 @@ describe("npm run scan", () => {
     });
     const { exitCode, lines } = await scan(ROOT, ["nowhere.tfvars"]);
     expect(exitCode).toBe(1);
-    expect(lines).toContain("  There is no file nowhere.tfvars.");
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}There is no file nowhere\.tfvars\. Name /));
   });
 });

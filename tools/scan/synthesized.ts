@@ -1,8 +1,7 @@
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { execa } from "execa";
-import { projectRoot, UserError } from "../project";
+import { basename, join } from "node:path";
+import { synthesize } from "../validate/synthesize";
 
 /** A stack as Terraform gets it. */
 export interface SynthesizedStack {
@@ -12,30 +11,19 @@ export interface SynthesizedStack {
 }
 
 /**
- * Every stack of a settings file, `bootstrap` among them. They are synthesized into a folder of their own, beside
- * whatever else is synthesized.
+ * Every stack of a settings file, `bootstrap` among them.
  *
  * @throws UserError with what the settings or the stacks lack
  */
 export async function synthesizedStacks(settings: string): Promise<SynthesizedStack[]> {
-  if (!existsSync(settings)) throw new UserError(`There is no file ${settings}.`);
-  const folder = mkdtempSync(join(tmpdir(), "slipway-scan-"));
+  const scratch = mkdtempSync(join(tmpdir(), "slipway-scan-"));
   try {
-    copyFileSync(settings, join(folder, "terraform.tfvars"));
-    const stacks: SynthesizedStack[] = [];
-    for (const app of ["bootstrap", "stacks"]) {
-      const output = join(folder, app);
-      const { failed, all } = await execa(
-        process.execPath,
-        [join(projectRoot(), "tools/run.mjs"), "main.ts"],
-        { cwd: folder, reject: false, all: true, env: { CDKTF_OUTDIR: output, SLIPWAY_APP: app } },
-      );
-      if (failed) throw new UserError(`The stacks cannot be synthesized.\n${String(all ?? "").trim()}`);
-      for (const name of readdirSync(join(output, "stacks")))
-        stacks.push({ name, text: readFileSync(join(output, "stacks", name, "cdk.tf.json"), "utf8") });
-    }
-    return stacks;
+    const folders = await synthesize(settings, scratch);
+    return folders.map((folder) => ({
+      name: basename(folder),
+      text: readFileSync(join(folder, "cdk.tf.json"), "utf8"),
+    }));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   }
 }

@@ -17,7 +17,9 @@ export async function synthesize(
   cancelSignal?: AbortSignal,
 ): Promise<string[]> {
   if (!existsSync(settings))
-    throw new UserError(`There is no file ${settings}. Name a settings file: npm run validate -- SETTINGS`);
+    throw new UserError(
+      `There is no file ${settings}. Name a file of settings, such as terraform.tfvars.example.`,
+    );
   copyFileSync(settings, join(to, "terraform.tfvars"));
   const stacks: string[] = [];
   for (const app of ["bootstrap", "stacks"]) {
