@@ -17,6 +17,10 @@ export function visible(text: string): string {
   });
 }
 
+/** A text of which every character is seen, on its own lines: such as Terraform's words, which tell what anybody wrote. */
+export const legible = (text: string): string =>
+  text.replaceAll("\t", "  ").split(/\r?\n/).map(visible).join("\n");
+
 /** A text of at most so many characters, and how many are left out. */
 export function shortened(text: string, most: number): string {
   if (text.length <= most) return text;

@@ -94,6 +94,22 @@ export async function cdktf(args: readonly string[], options: RunOptions = {}): 
   return result;
 }
 
+export interface SynthOptions extends RunOptions {
+  /** Which stacks: all that the settings make, or the one that they stand on. @default "stacks" */
+  readonly app?: "stacks" | "bootstrap";
+  /** Folder of the project whose stacks they are. @default - this one */
+  readonly project?: string;
+  /** @default - where cdktf looks for them, below `cwd` */
+  readonly output?: string;
+}
+
+/** Synthesizes stacks of the settings in `cwd`, by the project's app alone. */
+export function synthesize(options: SynthOptions = {}): Promise<RunResult> {
+  const { app = "stacks", project = projectRoot(), output, ...others } = options;
+  const env = { ...others.env, SLIPWAY_APP: app, ...(output !== undefined && { CDKTF_OUTDIR: output }) };
+  return run(process.execPath, [join(project, "tools/run.mjs"), "main.ts"], { ...others, env });
+}
+
 /** The end of an output, where the error stands. */
 export function tail(output: string, lines = 30): string {
   return output.trimEnd().split("\n").slice(-lines).join("\n");

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import type { DefaultRenderer, ListrTask, ListrTaskWrapper, SimpleRenderer } from "listr2";
+import type { DefaultRenderer, ListrTaskWrapper, SimpleRenderer } from "listr2";
 import type { Settings } from "../../settings";
-import { type RunOptions, run, tail } from "../cdktf";
+import { type RunOptions, run, synthesize, tail } from "../cdktf";
 import { type LocalAws, type LocalAwsProps, startLocalAws } from "../local-aws";
 import { UserError } from "../project";
 import { motoServer, providerMirror, terraform } from "../toolchain";
@@ -81,8 +81,8 @@ export class World {
 
   /** Synthesizes the stacks. @throws UserError with what it printed */
   async synthesize(task: Wrapper): Promise<void> {
-    const app = [join(this.place.project, "tools/run.mjs"), "main.ts"];
-    const { exitCode, output } = await run(process.execPath, app, this.options(task));
+    const { project } = this.place;
+    const { exitCode, output } = await synthesize({ ...this.options(task), project });
     if (exitCode !== 0) throw new UserError(output);
   }
 
@@ -125,17 +125,3 @@ export async function findTools(task: Wrapper): Promise<string | undefined> {
   task.title += `: ${product} ${version} (${from}), provider from ${mirror ? "a mirror" : "its registry"}`;
   return mirror;
 }
-
-/**
- * Deploys what everything else stands on, with a made-up token.
- *
- * @param world asked when it has started
- */
-export const foundationTasks = (world: () => World): ListrTask[] => [
-  { title: "bootstrap", task: (_, task) => world().npm("bootstrap", [], task) },
-  {
-    title: "access-*, delivery",
-    task: (_, task) => world().deploy(["access-*", "delivery"], task),
-  },
-  { title: "connect", task: (_, task) => world().npm("connect", [], task) },
-];

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
-import { visible } from "../../shared/visible";
+import { legible } from "../../shared/visible";
 import { checkCaller } from "../caller";
-import { run } from "../cdktf";
+import { synthesize } from "../cdktf";
 import { projectRoot, runCommand, UserError } from "../project";
 import { render } from "../review/render";
 import type { Review } from "../review/review";
@@ -28,7 +28,10 @@ runCommand(async () => {
       "There is no terminal to ask whether to apply the plans. Only plan, with --plan, or add --auto-approve to apply them unasked.",
     );
   await checkCaller(await projectSettings());
-  if (!options.synthesized) await synthesize();
+  if (!options.synthesized) {
+    const { exitCode, output } = await synthesize({ output: OUTPUT, onLine: () => {} });
+    if (exitCode !== 0) throw new UserError(output);
+  }
   const all = readStacks(resolve(OUTPUT));
   const stacks = select(all, options.patterns);
   if (destroy) checkNothingStandsOn(stacks, all);
@@ -43,13 +46,6 @@ runCommand(async () => {
     autoApprove ? await deployer.apply() : await deployer.applyAsked((round) => ask(round, abort.signal)),
   );
 });
-
-async function synthesize(): Promise<void> {
-  const app = join(projectRoot(), "tools/run.mjs");
-  const env = { CDKTF_OUTDIR: OUTPUT, SLIPWAY_APP: undefined };
-  const { exitCode, output } = await run(process.execPath, [app, "main.ts"], { env, onLine: () => {} });
-  if (exitCode !== 0) throw new UserError(output);
-}
 
 /** @throws UserError where a stack that is not meant stands on one that is */
 function checkNothingStandsOn(meant: readonly SynthesizedStack[], all: readonly SynthesizedStack[]): void {
@@ -109,6 +105,3 @@ function tell(results: readonly Result[]): number {
       console.error(`\n${name} failed, or not all of it was done.\n${legible(failure)}`);
   return results.every(({ outcome }) => outcome !== "failed" && outcome !== "left out") ? 0 : 1;
 }
-
-/** Terraform's words tell what AWS and the settings say, which may be anything. */
-const legible = (words: string) => words.replaceAll("\t", "  ").split(/\r?\n/).map(visible).join("\n");

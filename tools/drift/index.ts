@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { planRoleArn } from "../../shared/names";
 import { inParallel } from "../../shared/parallel";
-import { visible } from "../../shared/visible";
+import { legible } from "../../shared/visible";
 import { plansAtOnce } from "../deployer/capacity";
 import { Initialization } from "../deployer/initialization";
 import { Stack } from "../deployer/stack";
@@ -76,7 +76,7 @@ function told(name: string, comparison: Comparison): string {
     case "as released":
       return `${name} is as it was released.\n`;
     case "failed":
-      return `${name} cannot be planned.\n${comparison.reason.split("\n").map(visible).join("\n")}\n`;
+      return `${name} cannot be planned.\n${legible(comparison.reason)}\n`;
     case "drifted": {
       const { text } = render(comparison.reviewed, { format: "text", limit: 0, whole: "" });
       return `${name} is not as it was released: ${comparison.summary}.\n\n${text}`;

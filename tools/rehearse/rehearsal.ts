@@ -19,7 +19,7 @@ import {
   UPDATE_ACTION,
 } from "../../shared/names";
 import { lookAround } from "../demo/terminal";
-import { findTools, foundationTasks, World, type Wrapper } from "../demo/world";
+import { findTools, World, type Wrapper } from "../demo/world";
 import { handInSource, type Mail } from "../local-aws";
 import { projectRoot, UserError } from "../project";
 import { projectSettings } from "../settings";
@@ -114,7 +114,10 @@ export class Rehearsal {
       { title: "Terraform and the emulator", task: (_, task) => this.findTools(task) },
       { title: "Local AWS", task: (_, task) => this.startAws(task) },
       { title: "The stacks", task: (_, task) => this.synthesize(task) },
-      ...foundationTasks(() => this.deployer),
+      { title: BOOTSTRAP, task: (_, task) => this.deployer.npm("bootstrap", [], task) },
+      { title: "access-*, delivery", task: (_, task) => this.deploy(["access-*", DELIVERY_STACK], task) },
+      // With a token that is made up.
+      { title: "connect", task: (_, task) => this.deployer.npm("connect", [], task) },
       {
         // `delivery` once more: what needs the token is made now.
         title: "delivery, the pipeline",

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { pipelineStackName } from "../../shared/names";
-import { cdktf, type RunOptions, run, tail } from "../cdktf";
+import { type RunOptions, synthesize as synthesizeApp, tail } from "../cdktf";
 import { UserError } from "../project";
 import type { Options } from "./options";
 
@@ -33,14 +33,18 @@ export interface Stacks {
  * @throws UserError with the end of what was printed
  */
 export async function synthesize(folder: string, options: RunOptions): Promise<Stacks> {
-  await cdktf(["synth", "--output", OUTPUT], options);
-  const output = `${OUTPUT}-${BOOTSTRAP}`;
-  const command = [join(folder, "tools/run.mjs"), "main.ts"];
-  const env = { ...options.env, SLIPWAY_APP: BOOTSTRAP, CDKTF_OUTDIR: output };
-  const bootstrap = await run(process.execPath, command, { ...options, env });
-  if (bootstrap.exitCode !== 0)
-    throw new UserError(`${BOOTSTRAP} cannot be synthesized:\n${tail(bootstrap.output)}`);
-  return readStacks([join(folder, OUTPUT), join(folder, output)]);
+  const apps = ["stacks", BOOTSTRAP] as const;
+  const outputs = await Promise.all(
+    apps.map(async (app) => {
+      const output = join(folder, OUTPUT, app);
+      // Of stacks that are there no longer, nothing would take the folders away.
+      rmSync(output, { recursive: true, force: true });
+      const synth = await synthesizeApp({ ...options, project: folder, app, output });
+      if (synth.exitCode !== 0) throw new UserError(tail(synth.output));
+      return output;
+    }),
+  );
+  return readStacks(outputs);
 }
 
 /** @param folders where stacks have been synthesized to */

@@ -4,11 +4,10 @@ import { join } from "node:path";
 import type { Settings } from "../../settings";
 import { planRoleArn } from "../../shared/names";
 import { inParallel } from "../../shared/parallel";
-import { run } from "../cdktf";
+import { synthesize } from "../cdktf";
 import { plansAtOnce } from "../deployer/capacity";
 import { Initialization } from "../deployer/initialization";
 import { Stack, wordsOf } from "../deployer/stack";
-import { projectRoot } from "../project";
 import { type Plan, PlanError, readPlan } from "./plan";
 import { type FailedPlan, type Review, review } from "./review";
 
@@ -38,10 +37,7 @@ export async function planEnvironments(
   const folder = mkdtempSync(join(tmpdir(), "slipway-plans-"));
   try {
     log("Synthesizes the stacks");
-    const synth = await run(process.execPath, [join(projectRoot(), "tools/run.mjs"), "main.ts"], {
-      env: { CDKTF_OUTDIR: folder, SLIPWAY_APP: undefined },
-      onLine: () => {},
-    });
+    const synth = await synthesize({ output: folder, onLine: () => {} });
     if (synth.exitCode !== 0) return [{ name: SYNTH, failure: wordsOf(synth) }];
     const initialization = new Initialization();
     const stacks = Object.values(settings.environments).map((environment) => ({
