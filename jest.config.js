@@ -51,8 +51,6 @@ const project = (displayName, testMatch) => ({
   testEnvironment: "<rootDir>/__tests__/support/environment.js",
   setupFiles: ["<rootDir>/__tests__/support/setup.ts"],
   modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/.slipway"],
-  // Nor is it of interest what of the tests' own was run: some of it runs elsewhere, as its source.
-  coveragePathIgnorePatterns: ["/node_modules/", "<rootDir>/__tests__/"],
 });
 
 // What runs all day is quick; `npm test` and pipelines try properties as often as it takes to find what is rare.
@@ -68,11 +66,6 @@ module.exports = {
   maxWorkers: "100%",
   // Commands that are run as their users run them share the machine with other tests.
   testTimeout: 30_000,
-  // For `npm run test:report`, whose files CodeBuild shows as reports. Counted by what babel adds to the source: to have V8
-  // count takes a second for each file of tests.
-  coverageDirectory: "<rootDir>/.slipway/reports",
-  coverageProvider: "babel",
-  coverageReporters: ["text-summary", "clover"],
   projects: [
     {
       ...project("unit", ["<rootDir>/__tests__/**/*.test.ts", "<rootDir>/app/**/*.test.ts"]),

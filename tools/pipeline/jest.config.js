@@ -1,0 +1,29 @@
+const { join } = require("node:path");
+const { projects, ...common } = require("../../jest.config");
+
+/** Tools that people run on machines of their own: `npm test` tests them, and no build of a pipeline runs them. */
+const PEOPLES = "(bench|bootstrap|connect|demo|install|local-aws|rehearse|test|validate)[./]";
+
+const rootDir = join(__dirname, "../..");
+
+/** `npm run test:report`: the tests of all that a pipeline deploys, and of all that its builds run. */
+module.exports = {
+  ...common,
+  rootDir,
+  projects: projects
+    .filter(({ displayName }) => displayName === "unit" || displayName === "command")
+    .map((project) => ({
+      ...project,
+      rootDir,
+      testPathIgnorePatterns: ["/node_modules/", `<rootDir>/__tests__/tools/${PEOPLES}`],
+      // Nor is it of interest what of the tests' own was run: some of it runs elsewhere, as its source.
+      coveragePathIgnorePatterns: ["/node_modules/", "<rootDir>/__tests__/", `<rootDir>/tools/${PEOPLES}`],
+    })),
+  // Files that CodeBuild shows as reports. Counted by what babel adds to the source: to have V8 count takes a second for each
+  // file of tests.
+  collectCoverage: true,
+  coverageDirectory: "<rootDir>/.slipway/reports",
+  coverageProvider: "babel",
+  coverageReporters: ["text-summary", "clover"],
+  reporters: ["default", "jest-junit"],
+};
