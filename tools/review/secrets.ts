@@ -330,6 +330,17 @@ const [POWERS_A, POWERS_B] = [powers(BASE_A), powers(BASE_B)];
 /** So much of a text is hashed at a time. */
 const WINDOW = 1 << 16;
 
+/** Hashes of all that is before a place in the window: of the text at hand, whichever search it is for. */
+const [SUMS_A, SUMS_B] = [
+  new Int32Array(WINDOW + LONGEST_PIECE + 1),
+  new Int32Array(WINDOW + LONGEST_PIECE + 1),
+];
+
+/** The least and the most slots for how texts begin. To clear the most takes longer than to review a small plan. */
+const [FEWEST_SLOTS, MOST_SLOTS] = [1 << 12, 1 << 20];
+/** So many slots for each text leave nearly all of them empty. */
+const SLOTS_PER_TEXT = 256;
+
 /**
  * Looks for many texts at once. What that takes grows with the text alone, not with how many are looked for, how long
  * they are or how alike: how many characters from a place on begin one of them is found by halving, where hashes of
@@ -337,18 +348,21 @@ const WINDOW = 1 << 16;
  */
 class Search {
   /** By a hash of its first four characters, how a text goes on: not at all, or for another four at least. */
-  private readonly beginnings = new Uint8Array(1 << 20);
-  private readonly continuations = new Uint8Array(1 << 20);
+  private readonly beginnings: Uint8Array;
+  private readonly continuations: Uint8Array;
+  /** What brings a hash of 32 bits down to a slot. */
+  private readonly shift: number;
   /** Beginnings, each two hashes and one more than the length of the longest text that it begins with. */
   private readonly table: Int32Array;
-  /** Hashes of all that is before a place in the window. */
-  private readonly a = new Int32Array(WINDOW + LONGEST_PIECE + 1);
-  private readonly b = new Int32Array(WINDOW + LONGEST_PIECE + 1);
   private readonly isEmpty: boolean;
 
   /** @param texts of 4 to 512 characters */
   constructor(texts: ReadonlySet<string>) {
     this.isEmpty = texts.size === 0;
+    const wanted = Math.max(FEWEST_SLOTS, Math.min(MOST_SLOTS, texts.size * SLOTS_PER_TEXT));
+    this.shift = Math.clz32(wanted - 1);
+    this.beginnings = new Uint8Array(2 ** (32 - this.shift));
+    this.continuations = new Uint8Array(this.beginnings.length);
     let beginnings = 0;
     for (const { length } of texts) for (let rest = length; rest > 0; rest &= rest - 1) beginnings++;
     this.table = new Int32Array(3 * 2 ** Math.ceil(Math.log2(2 * beginnings + 2)));
@@ -359,7 +373,7 @@ class Search {
   /** A text with another in the place of each that was looked for; what overlaps or touches is one. */
   replace(text: string, by: string): string {
     if (this.isEmpty || text.length < SHORTEST_PART) return text;
-    const { beginnings, continuations } = this;
+    const { beginnings, continuations, shift } = this;
     const last = text.length - SHORTEST_PART;
     let [pieces, from, hiddenTo] = ["", 0, -1];
     /** Places of the window that is hashed. */
@@ -368,12 +382,13 @@ class Search {
     for (let index = 0; index < SHORTEST_PART - 1; index++) four = (four << 8) ^ text.charCodeAt(index);
     for (let at = 0; at <= last; at++) {
       four = (four << 8) ^ text.charCodeAt(at + SHORTEST_PART - 1);
-      const kinds = beginnings[slotOf(four)]!;
+      const kinds = beginnings[slotOf(shift, four)]!;
       if (kinds === 0) continue;
-      if (kinds === LONGER && continuations[slotOf(four, fourAt(text, at + SHORTEST_PART))] === 0) continue;
+      if (kinds === LONGER && continuations[slotOf(shift, four, fourAt(text, at + SHORTEST_PART))] === 0)
+        continue;
       if (at >= windowTo) {
         [windowFrom, windowTo] = [at, at + WINDOW];
-        this.hash(text, at);
+        hash(text, at);
       }
       const length = this.longestAt(at - windowFrom, text.length - at);
       if (length === 0) continue;
@@ -384,13 +399,14 @@ class Search {
   }
 
   private add(text: string): void {
+    const { shift } = this;
     const four = fourAt(text, 0);
-    if (text.length < 2 * SHORTEST_PART) this.beginnings[slotOf(four)]! |= SHORT;
+    if (text.length < 2 * SHORTEST_PART) this.beginnings[slotOf(shift, four)]! |= SHORT;
     else {
-      this.beginnings[slotOf(four)]! |= LONGER;
-      this.continuations[slotOf(four, fourAt(text, SHORTEST_PART))] = 1;
+      this.beginnings[slotOf(shift, four)]! |= LONGER;
+      this.continuations[slotOf(shift, four, fourAt(text, SHORTEST_PART))] = 1;
     }
-    this.hash(text, 0);
+    hash(text, 0);
     let length = 0;
     for (let bit = LONGEST_PIECE; bit > 0; bit >>= 1) {
       if ((text.length & bit) === 0) continue;
@@ -398,19 +414,9 @@ class Search {
       const slot = this.slotAt(0, length);
       const longest =
         length === text.length ? length : (this.table[slot + 2]! || this.longestAt(0, length) + 1) - 1;
-      this.table[slot] = hashOf(this.a, POWERS_A, 0, length);
-      this.table[slot + 1] = hashOf(this.b, POWERS_B, 0, length);
+      this.table[slot] = SUMS_A[length]!;
+      this.table[slot + 1] = SUMS_B[length]!;
       this.table[slot + 2] = longest + 1;
-    }
-  }
-
-  private hash(text: string, from: number): void {
-    const { a, b } = this;
-    const count = Math.min(text.length - from, WINDOW + LONGEST_PIECE);
-    for (let index = 0; index < count; index++) {
-      const code = text.charCodeAt(from + index);
-      a[index + 1] = imul(a[index]!, BASE_A) + code;
-      b[index + 1] = imul(b[index]!, BASE_B) + code;
     }
   }
 
@@ -431,8 +437,8 @@ class Search {
   /** Where so many characters from a place on are in the table, or would be. */
   private slotAt(place: number, length: number): number {
     const { table } = this;
-    const a = hashOf(this.a, POWERS_A, place, length);
-    const b = hashOf(this.b, POWERS_B, place, length);
+    const a = hashOf(SUMS_A, POWERS_A, place, length);
+    const b = hashOf(SUMS_B, POWERS_B, place, length);
     const size = table.length / 3;
     for (let at = (imul(a ^ length, MIX) >>> 7) & (size - 1); ; at = (at + 1) & (size - 1)) {
       const slot = 3 * at;
@@ -445,6 +451,16 @@ const SHORT = 1;
 const LONGER = 2;
 const MIX = 0x9e3779b1;
 
+function hash(text: string, from: number): void {
+  const count = Math.min(text.length - from, WINDOW + LONGEST_PIECE);
+  let [a, b] = [0, 0];
+  for (let index = 0; index < count; index++) {
+    const code = text.charCodeAt(from + index);
+    SUMS_A[index + 1] = a = (imul(a, BASE_A) + code) | 0;
+    SUMS_B[index + 1] = b = (imul(b, BASE_B) + code) | 0;
+  }
+}
+
 const hashOf = (sums: Int32Array, powers: Int32Array, place: number, length: number): number =>
   (sums[place + length]! - imul(sums[place]!, powers[length]!)) | 0;
 
@@ -454,7 +470,8 @@ const fourAt = (text: string, at: number): number =>
   (text.charCodeAt(at + 2) << 8) ^
   text.charCodeAt(at + 3);
 
-const slotOf = (four: number, next = 0): number => imul(four ^ imul(next, BASE_B), MIX) >>> 12;
+const slotOf = (shift: number, four: number, next = 0): number =>
+  imul(four ^ imul(next, BASE_B), MIX) >>> shift;
 
 /** Deeper ones stay texts: nobody nests so deep, but whoever wants to break this. */
 const DEEPEST = 64;
