@@ -299,19 +299,17 @@ class RuleTable {
    * never the same; only what everybody has in any case says all that it may become.
    */
   covers(rule: Rule): boolean {
+    const { peer } = rule;
+    const range = this.rangeOf(peer);
+    const opens = ({ traffic, peers, addresses }: Opening) =>
+      peer === LATER
+        ? traffic.protocol === "-1" && EVERYWHERE.every((everywhere) => addresses.covers(everywhere))
+        : peers.has(peer) || (range !== undefined && addresses.covers(range));
     const same = this.openings.get(trafficKey(rule));
-    if (same && this.opensTo(same, rule.peer)) return true;
+    if (same && opens(same)) return true;
     const openings = this.applyingTo(rule);
     this.pairs -= openings.length;
-    return this.pairs > 0 && openings.some((opening) => this.opensTo(opening, rule.peer));
-  }
-
-  private opensTo({ traffic, peers, addresses }: Opening, peer: string): boolean {
-    if (peer === LATER)
-      return traffic.protocol === "-1" && EVERYWHERE.every((range) => addresses.covers(range));
-    if (peers.has(peer)) return true;
-    const range = this.rangeOf(peer);
-    return range !== undefined && addresses.covers(range);
+    return this.pairs > 0 && openings.some(opens);
   }
 
   private applyingTo(rule: Rule): readonly Opening[] {

@@ -98,21 +98,21 @@ export function overlap(a: string, b: string, { effort = new Effort() }: Pattern
   if (a.length > LONGEST || b.length > LONGEST || a.includes("${") || b.includes("${")) return true;
   const [left, right] = [effort.tokens(a, false), effort.tokens(b, false)];
   if (!effort.spend(left.length * right.length)) return true;
-  // Which starts of `right` can be matched by what of `left` was looked at.
-  let reached = new Uint8Array(right.length + 1);
+  // Which starts of `right` can be matched by what of `left` was looked at, and by a token more.
+  let [reached, next] = [new Uint8Array(right.length + 1), new Uint8Array(right.length + 1)];
   reached[0] = 1;
   for (let at = 0; right[at] === ANY; at++) reached[at + 1] = 1;
   for (const token of left) {
-    const next = new Uint8Array(right.length + 1);
-    for (let at = 0; at <= right.length; at++) {
-      const other = right[at - 1];
-      const fits = other === token || other === ONE || token === ONE;
-      if (token === ANY ? reached[at] || next[at - 1] : other !== ANY && fits && reached[at - 1])
-        next[at] = 1;
-      // A `*` of `right` takes the token, or nothing.
-      else if (other === ANY && (reached[at] || next[at - 1])) next[at] = 1;
+    let before = token === ANY ? reached[0]! : 0;
+    next[0] = before;
+    for (let at = 1; at <= right.length; at++) {
+      const other = right[at - 1]!;
+      // A `*` takes any number of the other's tokens, none among them.
+      if (token === ANY || other === ANY) before |= reached[at]!;
+      else before = other === token || other === ONE || token === ONE ? reached[at - 1]! : 0;
+      next[at] = before;
     }
-    reached = next;
+    [reached, next] = [next, reached];
   }
   return reached[right.length] === 1;
 }

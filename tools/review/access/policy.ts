@@ -644,19 +644,26 @@ function join(
     conditionsChanged,
   }));
   for (const element of changes.length > 1 ? ELEMENTS : []) {
-    const groups = new Map<string, (typeof changes)[number]>();
+    const groups = new Map<string, typeof changes>();
     for (const change of changes) {
-      const key = JSON.stringify({ ...change, [element]: change[element]?.not });
-      const known = groups.get(key);
       const terms = change[element];
-      if (!known || !terms || terms.not) groups.set(known ? `${key}${groups.size}` : key, change);
-      else
-        groups.set(key, {
-          ...known,
-          [element]: { not: false, of: sorted([...known[element]!.of, ...terms.of]) },
-        });
+      // Of one statement, no more than these differ.
+      const key = JSON.stringify([
+        ...ELEMENTS.map((other) => (other === element ? terms?.not : change[other])),
+        change.conditionsChanged,
+      ]);
+      const known = groups.get(key);
+      if (known && terms && !terms.not) known.push(change);
+      else groups.set(known ? `${key}${groups.size}` : key, [change]);
     }
-    changes = [...groups.values()];
+    changes = [...groups.values()].map(([first, ...others]) =>
+      others.length === 0
+        ? first!
+        : {
+            ...first!,
+            [element]: { not: false, of: sorted([first!, ...others].flatMap((one) => one[element]!.of)) },
+          },
+    );
   }
   return changes.map((change) => ({ ...change, of }));
 }
