@@ -304,7 +304,9 @@ class RuleTable {
     const opens = ({ traffic, peers, addresses }: Opening) =>
       peer === LATER
         ? traffic.protocol === "-1" && EVERYWHERE.every((everywhere) => addresses.covers(everywhere))
-        : peers.has(peer) || (range !== undefined && addresses.covers(range));
+        : range
+          ? addresses.covers(range)
+          : peers.has(peer);
     const same = this.openings.get(trafficKey(rule));
     if (same && opens(same)) return true;
     const openings = this.applyingTo(rule);

@@ -14,6 +14,7 @@ const ONE = -2;
  */
 export class Effort {
   private readonly read = new Map<string, Int32Array>();
+  private readonly arns = new Map<string, readonly string[] | undefined>();
   private readonly variables = new Map<string, number>();
 
   constructor(private left = MOST_STEPS) {}
@@ -39,6 +40,15 @@ export class Effort {
       this.spend(pattern.length);
     }
     return tokens;
+  }
+
+  /** The six parts of an ARN, which may be patterns; undefined of what is none. */
+  partsOfArn(arn: string): readonly string[] | undefined {
+    if (!this.arns.has(arn)) {
+      const [, start, resource] = /^((?:[^:]*:){5})(.+)$/s.exec(arn) ?? [];
+      this.arns.set(arn, start === undefined ? undefined : [...start.split(":").slice(0, -1), resource!]);
+    }
+    return this.arns.get(arn);
   }
 
   private variable(name: string): number {

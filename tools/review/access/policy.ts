@@ -377,10 +377,9 @@ function coversValue(
 
 /** The parts of an ARN are matched each by itself: a `*` does not reach into the next. */
 function coversArn(general: string, special: string, effort: Effort): boolean {
-  const [wide, narrow] = [general, special].map((arn) => /^((?:[^:]*:){5})(.+)$/s.exec(arn));
+  const [wide, narrow] = [effort.partsOfArn(general), effort.partsOfArn(special)];
   if (!wide || !narrow) return false;
-  const parts = [wide, narrow].map((arn) => [...arn[1]!.split(":"), arn[2]!]);
-  return parts[0]!.every((part, index) => covers(part, parts[1]![index]!, { effort }));
+  return wide.every((part, index) => covers(part, narrow[index]!, { effort }));
 }
 
 /** No more digits than a number holds without rounding. */
