@@ -580,7 +580,12 @@ describe("whatever the policies,", () => {
         ["1", "2", "3"].map((account) => ({ action, resource, account })),
       ),
     );
-    const glob = (of: string, value: string) => new RegExp(`^${of.replaceAll("*", ".*")}$`).test(value);
+    const globs = new Map<string, RegExp>();
+    const glob = (of: string, value: string) => {
+      const known = globs.get(of) ?? new RegExp(`^${of.replaceAll("*", ".*")}$`);
+      globs.set(of, known);
+      return known.test(value);
+    };
     const allowed = (
       all: readonly { Effect: string; Action: string[]; Resource: string[]; Condition: object }[],
       request: (typeof requests)[number],
@@ -594,14 +599,13 @@ describe("whatever the policies,", () => {
       return hits.some(({ Effect }) => Effect === "Allow") && !hits.some(({ Effect }) => Effect === "Deny");
     };
     fc.assert(
-      fc.property(statements, statements, (a, b) => {
-        const gained = requests.some((request) => !allowed(a, request) && allowed(b, request));
-        fc.pre(gained);
-        expect(compareStatements(read(a), read(b)).some(({ direction }) => direction === "widens")).toBe(
-          true,
-        );
-      }),
-      { numRuns: tries(500), maxSkipsPerRun: 1000 },
+      fc.property(
+        fc
+          .tuple(statements, statements)
+          .filter(([a, b]) => requests.some((request) => !allowed(a, request) && allowed(b, request))),
+        ([a, b]) => compareStatements(read(a), read(b)).some(({ direction }) => direction === "widens"),
+      ),
+      { numRuns: tries(500) },
     );
   });
 });

@@ -4,7 +4,7 @@ import { gfm, gfmHtml } from "micromark-extension-gfm";
 import { type DefaultTreeAdapterTypes, parseFragment } from "parse5";
 import { tries } from "../../support/effort";
 import { anyText } from "../../support/text";
-import { change, markdownOf, textOf } from "./support";
+import { change, markdownOf, reviewOf, shown } from "./support";
 
 /** What GitHub would show: every element and every text, with where it stands. */
 function elements(markdown: string) {
@@ -157,8 +157,8 @@ const everywhere = (text: string): [unknown[], object] => [
 ];
 
 function expectHarmless(text: string) {
-  const [changes, more] = everywhere(text);
-  const markdown = markdownOf(changes, more);
+  const reviewed = reviewOf(...everywhere(text));
+  const markdown = shown(reviewed, "markdown").text;
   const foreign = elements(markdown).filter(
     ({ name, attributes, text: words, inCode }) =>
       !OURS.has(name) ||
@@ -170,7 +170,7 @@ function expectHarmless(text: string) {
   expect(foreign).toEqual([]);
   const unseen = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
   expect(markdown).not.toMatch(unseen);
-  expect(textOf(changes, more)).not.toMatch(unseen);
+  expect(shown(reviewed).text).not.toMatch(unseen);
 }
 
 test.each(HOSTILE.map((text) => [text]))("nothing breaks out: %j", (text) => expectHarmless(text));

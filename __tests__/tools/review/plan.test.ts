@@ -54,7 +54,14 @@ test("fails when a plan is cut, wherever", () => {
   const whole = readFileSync(fixture("everything").path, "utf8").trim();
   fc.assert(
     fc.property(fc.integer({ min: 0, max: whole.length - 1 }), (end) => {
-      expect(() => readPlan("dev", whole.slice(0, end))).toThrow(PlanError);
+      let thrown: unknown;
+      try {
+        readPlan("dev", whole.slice(0, end));
+      } catch (error) {
+        thrown = error;
+      }
+      // To expect the throw would trace each error through the source maps.
+      return thrown instanceof PlanError;
     }),
     { numRuns: tries(300) },
   );

@@ -592,8 +592,9 @@ describe("what somebody made to be slow is read at once:", () => {
     expect(cpuSeconds(() => plain.text(`{${text}`))).toBeLessThan(0.5);
   });
 
-  test("a private key, a token, a password and an ARN of twenty megabytes", () => {
-    const much = "a1B".repeat(7_000_000);
+  // More than a regular expression can look back on: for each character that it may give back, V8 keeps eight bytes of 64 MB.
+  test("a private key, a token, a password and an ARN of ten megabytes", () => {
+    const much = "a1B".repeat(3_500_000);
     for (const [begin, safe] of [
       [`-----BEGIN ${"PRIVATE"} KEY-----`, "(sensitive)"],
       ["ghp_", "(sensitive)"],
@@ -616,14 +617,14 @@ describe("what somebody made to be slow is read at once:", () => {
     expect(safe).toBe("x(sensitive)");
   });
 
-  test("twenty thousand secrets over two megabytes", () => {
+  test("five thousand secrets over two megabytes", () => {
     const secrets = Array.from(
-      { length: 20_000 },
+      { length: 5_000 },
       (_, index) => `s3cr3t-${index * 7919}-${"w".repeat(index % 50)}`,
     );
     const redactor = redactorOf(secrets);
     const text = "arn:aws:iam::111111111111:role/some-thing ".repeat(50_000);
-    expect(cpuSeconds(() => redactor.text(text))).toBeLessThan(2);
+    expect(cpuSeconds(() => redactor.text(text))).toBeLessThan(0.5);
     expect(redactor.text(secrets.join(" "))).toBe(secrets.map(() => "(sensitive)").join(" "));
   });
 });
@@ -684,8 +685,8 @@ test("whatever is marked, in whatever form, does not come out", () => {
         const output = everyShape(changes, {
           output_changes: { o: { actions: ["create"], before: null, after: elsewhere } },
         });
-        for (const form of [id, JSON.stringify(id).slice(1, -1), Buffer.from(id).toString("base64")])
-          expect(output).not.toContain(form);
+        const hidden = [id, JSON.stringify(id).slice(1, -1), Buffer.from(id).toString("base64")];
+        expect(hidden.filter((form) => output.includes(form))).toEqual([]);
       },
     ),
     { numRuns: tries(300) },
