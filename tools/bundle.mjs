@@ -1,6 +1,9 @@
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Script } from "node:vm";
 
 /** The project's folder. */
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -11,6 +14,9 @@ export const installed = join(root, "node_modules/.package-lock.json");
 
 /** What bundles depend on beside their sources: how they are made. */
 const SCRIPTS = ["run.mjs", "bundle.mjs", "functions.mjs"].map((name) => join(root, "tools", name));
+
+/** Packages that find files of their own beside themselves. */
+const EXTERNAL = ["@cdktf/hcl2json", "esbuild", "playwright-core"];
 
 const stamp = (path) => {
   const { mtimeMs, size } = statSync(path);
@@ -55,4 +61,75 @@ export async function bundle(entry, outfile, options, finish = () => {}) {
   // Of a file that was saved meanwhile, nobody knows which state is in the bundle.
   if (inputs.some((path) => statSync(path).mtimeMs >= began)) return rmSync(stampFile, { force: true });
   writeWhole(stampFile, JSON.stringify(Object.fromEntries(inputs.map((path) => [path, stamp(path)]))));
+}
+
+/**
+ * Bundles a command of the project with its packages; with main.ts go the functions. @returns the bundle's file
+ *
+ * @param file such as "tools/scan/index.ts"
+ * @param hasLines whether errors are to tell lines of the source
+ */
+export async function bundleCommand(file, { hasLines = false, isPlain = false } = {}) {
+  const entry = resolve(root, file);
+  const isApp = entry === join(root, "main.ts");
+  const name = isApp ? "main" : file.replace(/\.ts$/, "").replace(/\W+/g, "-");
+  const outfile = join(output, `${name}${isApp && isPlain ? ".plain" : ""}${hasLines ? ".lines" : ""}.cjs`);
+  await bundle(entry, outfile, {
+    format: "cjs",
+    external: EXTERNAL,
+    // Of a package's two builds, that of ES modules: esbuild leaves out of it what is not used.
+    mainFields: ["module", "main"],
+    supported: { "dynamic-import": false },
+    logOverride: { "empty-import-meta": "error" },
+    ...(hasLines && { sourcemap: "linked", sourcesContent: false }),
+    ...(isApp && !isPlain && { alias: { archiver: join(root, "tools/synth/archiver.cjs") } }),
+  });
+  if (isApp) {
+    const { bundleFunctions } = await import("./functions.mjs");
+    await bundleFunctions();
+  }
+  return outfile;
+}
+
+/**
+ * A bundle, compiled from what V8 made of it in an earlier run. V8 itself asks only for its own version and the code's
+ * length: here, both files' content is what was written together.
+ *
+ * @returns `run`, which runs it anew each time, and `keep`, to be called when it holds all functions that were called
+ */
+export function compiledBundle(outfile) {
+  const code = readFileSync(outfile);
+  const compiled = `${outfile}.${process.version}.${process.arch}`;
+  const digestOf = (data) => createHash("sha256").update(code).update(data).digest();
+  const read = () => {
+    try {
+      const kept = readFileSync(compiled);
+      const data = kept.subarray(32);
+      return digestOf(data).equals(kept.subarray(0, 32)) ? data : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  const cachedData = read();
+  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${code}\n})`, {
+    filename: outfile,
+    cachedData,
+  });
+  let isKept = cachedData !== undefined && !script.cachedDataRejected;
+  return {
+    run() {
+      const module = { exports: {} };
+      script.runInThisContext()(module.exports, createRequire(outfile), module, outfile, dirname(outfile));
+    },
+    keep() {
+      if (isKept) return;
+      isKept = true;
+      try {
+        const data = script.createCachedData();
+        writeWhole(compiled, Buffer.concat([digestOf(data), data]));
+      } catch {
+        // It is compiled again the next time.
+      }
+    },
+  };
 }

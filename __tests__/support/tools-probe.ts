@@ -11,7 +11,6 @@ runCommand(async () => {
   if (what === "fail") throw new UserError("It cannot be done.");
   if (what === "throw") setImmediate(() => Promise.reject(new Error("nobody waits for this")));
   if (what === "leave") process.exit(7);
-  if (what === "wait") setTimeout(() => console.log("waited"), 50);
   if (what === "child")
     spawnSync("/bin/sh", ["-c", "echo of a child; echo beside >&2"], { stdio: "inherit" });
   let input = "";
@@ -21,5 +20,6 @@ runCommand(async () => {
   console.log(
     JSON.stringify({ args, cwd: process.cwd(), env: { GIVEN, HOME }, input, runs: ++runs, listeners }),
   );
+  if (what === "wait") setTimeout(() => console.log("waited"), 5);
   return 3;
 });

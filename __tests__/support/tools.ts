@@ -25,9 +25,9 @@ export interface ToolRun {
 
 /**
  * Runs a command of the project, such as "tools/scan/index.ts": its own code from the first line on, in a process with this
- * environment, folder and output, until nothing keeps that alive any more. But the process, and the packages that it has
- * loaded, are those of the file's last run: to start Node and to load the AWS SDK is all but a few milliseconds of what most
- * commands take. That a command starts as users start it, a test shows by `startTool`, as whatever signals a process.
+ * environment, folder and output, until nothing keeps that alive any more. It is the bundle that users run, but the process,
+ * and what that has compiled of it, are those of the file's last run: to start is most of what commands take. That a command
+ * starts as users start it, a test shows by `startTool`, as whatever signals a process.
  */
 export async function runTool(file: string, args: readonly string[], options: ToolOptions): Promise<ToolRun> {
   const host = idle.pop() ?? new Host();
