@@ -38,6 +38,20 @@ export interface Call {
   readonly key?: string;
 }
 
+export interface Asked {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
+
 export const GOOD: readonly Frame[] = [
   { status: "Created" },
   { status: "InProgress", events: { Install: "InProgress", AllowTraffic: "Pending" } },
@@ -107,24 +121,32 @@ export class FakeAws extends FakeServer {
     return id;
   }
 
-  protected override answer(request: IncomingMessage, body: string, response: ServerResponse): void {
-    const { operation, input } = operationOf(request, body);
-    const key = /Credential=([^/]+)/.exec(request.headers.authorization ?? "")?.[1];
+  /** What it answers to a request, be it of a connection or not. */
+  respond(request: Asked): Answered {
+    const { operation, input } = operationOf(request);
+    const key = /Credential=([^/]+)/.exec(String(request.headers.authorization))?.[1];
     this.calls.push({ operation, input, key });
     this.on(operation);
     const error = this.errors.get(operation);
     if (error && error.times-- > 0) {
-      response.writeHead(400, { "x-amzn-errortype": error.name });
       const { name, message = "no" } = error;
-      response.end(
+      const body =
         operation === "AssumeRole"
           ? `<ErrorResponse><Error><Code>${name}</Code><Message>${message}</Message></Error></ErrorResponse>`
-          : JSON.stringify({ __type: name, message }),
-      );
-      return;
+          : JSON.stringify({ __type: name, message });
+      return { status: 400, headers: { "x-amzn-errortype": name }, body };
     }
-    if (operation === "AssumeRole") response.end(ASSUMED);
-    else response.end(JSON.stringify(this.does(operation, input)));
+    const body = operation === "AssumeRole" ? ASSUMED : JSON.stringify(this.does(operation, input));
+    return { status: 200, headers: {}, body };
+  }
+
+  protected override answer(
+    { method = "", url = "", headers }: IncomingMessage,
+    asked: string,
+    response: ServerResponse,
+  ): void {
+    const { status, headers: more, body } = this.respond({ method, url, headers, body: asked });
+    response.writeHead(status, more).end(body);
   }
 
   private does(operation: string, input: Call["input"]): unknown {
@@ -288,7 +310,7 @@ export class FakeAws extends FakeServer {
 
 const isRunning = (status: string) => !["Succeeded", "Failed", "Stopped"].includes(status);
 
-function operationOf({ headers, url = "", method }: IncomingMessage, body: string): Call {
+function operationOf({ method, url, headers, body }: Asked): Call {
   const target = headers["x-amz-target"];
   if (target) return { operation: String(target).split(".")[1]!, input: JSON.parse(body) };
   const { pathname, searchParams } = new URL(url, "http://localhost");

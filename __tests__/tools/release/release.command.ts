@@ -17,15 +17,14 @@ let folder: string;
 let web: Releasable;
 let hello: Releasable;
 
-beforeEach(async () => {
+beforeEach(() => {
   aws = new FakeAws();
-  bed = contextOf(await aws.start());
+  bed = contextOf(aws);
   folder = mkdtempSync(join(tmpdir(), "slipway-release-"));
   web = new ReleasableService("web", WEB, "hello-dev", IMAGE, bed.context);
   hello = new ReleasableFunction("hello", HELLO, NEW_CODE, bed.context);
 });
 afterEach(() => {
-  aws.stop();
   jest.restoreAllMocks();
 });
 
