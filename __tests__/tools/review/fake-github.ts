@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type Server } from "node:http";
+import { createServer, type OutgoingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
@@ -9,6 +9,13 @@ export const REPOSITORY = "acme/hello";
 export const NUMBER = 7;
 
 export type Answer = [status: number, body?: unknown, headers?: OutgoingHttpHeaders];
+
+interface Asked {
+  readonly method: string;
+  readonly url: string;
+  readonly authorization?: string;
+  readonly body: string;
+}
 
 interface Comment {
   readonly id: number;
@@ -34,7 +41,10 @@ export class FakeGitHub {
 
   constructor(public head: string) {
     this.server = createServer(async (request, response) => {
-      const [status, body, headers] = await this.answer(request);
+      const { method = "", url = "", headers: sent } = request;
+      const { host, authorization } = sent;
+      const asked = { method, url: `http://${host}${url}`, authorization, body: await text(request) };
+      const [status, body, headers] = await this.answer(asked);
       response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
       response.end(body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body));
     });
@@ -67,19 +77,32 @@ export class FakeGitHub {
     return this.requests.filter((request) => /^(POST|PATCH|DELETE) \/repos/.test(request));
   }
 
-  async answer(request: IncomingMessage): Promise<Answer> {
-    const body = await text(request);
-    const query = request.url === "/graphql" ? ` ${JSON.parse(body).query}` : "";
-    const what = `${request.method} ${request.url}${query}`;
-    const token = request.headers.authorization?.replace(/^\w+ /, "") ?? "";
-    this.requests.push(what);
-    return (await this.before(what, token)) ?? this.route(what, body === "" ? {} : JSON.parse(body), request);
+  /** Answers what is asked by `fetch` from now on, without a connection: most of a request is its way. */
+  answerFetch(): void {
+    jest.spyOn(global, "fetch").mockImplementation(async (url, { method = "GET", headers, body } = {}) => {
+      const { authorization } = headers as Record<string, string>;
+      const asked = { method, url: String(url), authorization, body: String(body ?? "") };
+      const [status, answer, more] = await this.answer(asked);
+      const json = { "content-type": "application/json; charset=utf-8" };
+      return new Response(answer === undefined ? null : JSON.stringify(answer), {
+        status,
+        headers: { ...json, ...more } as Record<string, string>,
+      });
+    });
   }
 
-  private route(what: string, input: Record<string, unknown>, request: IncomingMessage): Answer {
+  private async answer({ method, url: address, authorization = "", body }: Asked): Promise<Answer> {
+    const url = new URL(address);
+    const query = url.pathname === "/graphql" ? ` ${JSON.parse(body).query}` : "";
+    const what = `${method} ${url.pathname}${url.search}${query}`;
+    this.requests.push(what);
+    const refused = await this.before(what, authorization.replace(/^\w+ /, ""));
+    return refused ?? this.route(method, url, body === "" ? {} : JSON.parse(body));
+  }
+
+  private route(method: string, url: URL, input: Record<string, unknown>): Answer {
     const issue = `/repos/${REPOSITORY}/issues`;
-    const url = new URL(request.url ?? "", `http://${request.headers.host}`);
-    const route = `${request.method} ${url.pathname}`;
+    const route = `${method} ${url.pathname}`;
     if (route === "POST /graphql") return this.graphql(input as never);
     if (route === `GET /repos/${REPOSITORY}/pulls/${NUMBER}`) {
       const repo = { full_name: REPOSITORY };
@@ -95,18 +118,18 @@ export class FakeGitHub {
     if (route === `GET ${issue}/${NUMBER}/comments`) return this.list(url);
     if (route === `POST ${issue}/${NUMBER}/comments`) return [201, this.shown(this.add(String(input.body)))];
     const comment = this.comments.find(({ id }) => url.pathname === `${issue}/comments/${id}`);
-    if (comment && request.method === "GET") return [200, this.shown(comment)];
-    if (comment && request.method === "PATCH") {
+    if (comment && method === "GET") return [200, this.shown(comment)];
+    if (comment && method === "PATCH") {
       if (comment.edits.length === 0) comment.edits.push(comment.body);
       comment.body = String(input.body);
       comment.edits.unshift(comment.body);
       return [200, this.shown(comment)];
     }
-    if (comment && request.method === "DELETE") {
+    if (comment && method === "DELETE") {
       this.comments = this.comments.filter((other) => other !== comment);
       return [204];
     }
-    if (what.startsWith(`POST /repos/${REPOSITORY}/statuses/`)) {
+    if (route.startsWith(`POST /repos/${REPOSITORY}/statuses/`)) {
       this.statuses.push({ ...input, sha: url.pathname.slice(-40) });
       return [201, {}];
     }

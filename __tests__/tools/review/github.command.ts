@@ -159,6 +159,8 @@ describe("a review that is not of the head", () => {
 });
 
 describe("two builds at the same time", () => {
+  beforeEach(() => github.answerFetch());
+
   type Poster = "old" | "new";
   type Outcomes = Partial<Record<Poster, string>>;
   const tokens: Record<Poster, string> = { old: `ghp_${"o".repeat(36)}`, new: `ghp_${"n".repeat(36)}` };
