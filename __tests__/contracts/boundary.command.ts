@@ -1,4 +1,5 @@
-import { resourcesOf, type SynthesizedStack, statements, synthesizeFile } from "../support/synthesized";
+import { synthesizeFile } from "../support/synthesize-file";
+import { resourcesOf, type SynthesizedStack, statements } from "../support/synthesized";
 
 interface Statement {
   readonly Effect: string;

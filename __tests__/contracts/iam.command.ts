@@ -12,7 +12,8 @@ import {
 } from "../../tools/scan/iam";
 import { secretsIn } from "../../tools/scan/secrets";
 import { exampleText } from "../support/settings";
-import { type SynthesizedStack, synthesizeFile } from "../support/synthesized";
+import { synthesizeFile } from "../support/synthesize-file";
+import type { SynthesizedStack } from "../support/synthesized";
 
 const list = (value: string | readonly string[] | undefined) => (value === undefined ? [] : [value].flat());
 

@@ -1,6 +1,9 @@
-import { exampleSettings } from "../support/settings";
-import { synthesize } from "../support/synth";
-import { resourcesOf, type SynthesizedStack, statements, synthesizeFile } from "../support/synthesized";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { exampleText } from "../support/settings";
+import { synthesizeFile } from "../support/synthesize-file";
+import { resourcesOf, type SynthesizedStack, statements } from "../support/synthesized";
 
 interface Trust {
   readonly Condition: {
@@ -147,13 +150,13 @@ describe("the roles of dev's previews", () => {
 describe("the roles of previews of an environment that a pipeline tries", () => {
   const roles: Record<string, { readonly trust: string; readonly grants: string }> = {};
   beforeAll(async () => {
-    const settings = await exampleSettings();
-    const trial = { environment: "prod", regions: ["eu-central-1", "us-west-2"] };
-    const access = synthesize({
-      ...settings,
-      previews: [],
-      pipelines: { main: { ...settings.pipelines.main!, trial } },
-    })["access-prod"]!;
+    const file = join(mkdtempSync(join(tmpdir(), "slipway-settings-")), "terraform.tfvars");
+    const trial = 'trial = { environment = "prod", regions = ["eu-central-1", "us-west-2"] }';
+    const tried = exampleText()
+      .replace(/^previews = \{\n[\s\S]*?^\}\n/m, "")
+      .replace(/^ +branch = "main"$/m, `$&\n    ${trial}`);
+    writeFileSync(file, tried);
+    const access = (await synthesizeFile(file))["access-prod"]!;
     const all = resourcesOf(access);
     for (const { id, properties } of all.filter(({ type }) => type === "aws_iam_role")) {
       const policy = all.find(
