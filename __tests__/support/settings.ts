@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readSettings, type Settings } from "../../settings";
+import type { Settings } from "../../settings";
 
 /** The folder of the project. */
 export const ROOT = join(__dirname, "../..");
@@ -9,8 +9,14 @@ let example: Promise<Settings> | undefined;
 
 /** The settings of terraform.tfvars.example, read once for a file of tests: nobody can change them. */
 export function exampleSettings(): Promise<Settings> {
-  example ??= readSettings(join(ROOT, "terraform.tfvars.example")).then(frozen);
+  example ??= readExample();
   return example;
+}
+
+async function readExample(): Promise<Settings> {
+  // Loaded here, not by all that only take the text.
+  const { readSettings } = await import("../../settings");
+  return frozen(await readSettings(join(ROOT, "terraform.tfvars.example")));
 }
 
 function frozen<T>(value: T): T {
