@@ -3,15 +3,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { delimiter, join } from "node:path";
 import { FakeServer } from "../support/fake-server";
 import { exampleText, ROOT } from "../support/settings";
-import { runTool, startTool } from "../support/tools";
+import { runTool, startTool, type ToolRun } from "../support/tools";
 
 const ROLE_KEY = "ROLEKEYOFTHEVERIFIER";
 
 /** What a deployed environment answers: its service, its function, and AWS's STS on the way there. */
 class FakeEnvironment extends FakeServer {
-  /** Statuses that the service answers with; the last one stays. */
-  service = [200];
-  function: { result: unknown; error?: string } = { result: { statusCode: 200, body: "hello" } };
+  /** Statuses that services answer with on a path; the last one stays. 200, where nothing is said. */
+  statuses: Record<string, number[]> = {};
+  /** What functions answer, by their name. */
+  functions: Record<string, { result: unknown; error?: string }> = {};
   role = "given";
   readonly requests: { url: string; key?: string; body: string }[] = [];
   protected override answer(request: IncomingMessage, body: string, response: ServerResponse): void {
@@ -25,11 +26,13 @@ class FakeEnvironment extends FakeServer {
           .writeHead(403)
           .end(`<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>`);
     } else if (url.startsWith("/2015-03-31/")) {
-      const { result, error } = this.function;
+      const [, name] = /functions\/([^/]+)/.exec(url)!;
+      const { result, error } = this.functions[name!] ?? { result: { statusCode: 200, body: "hello" } };
       if (error) response.setHeader("x-amz-function-error", error);
       response.end(JSON.stringify(result));
     } else {
-      const status = this.service.length > 1 ? this.service.shift()! : this.service[0]!;
+      const [status = 200, ...later] = this.statuses[url] ?? [];
+      if (later.length) this.statuses[url] = later;
       response.writeHead(status).end(`the service says ${status}`);
     }
   }
@@ -43,13 +46,14 @@ let deployed: FakeEnvironment;
 let address: string;
 let cwd: string;
 
-beforeEach(async () => {
+/** @param settings text of its terraform.tfvars */
+async function deploy(settings = exampleText()) {
   deployed = new FakeEnvironment();
   address = await deployed.start();
   // Below the project, whose jest it is.
   mkdirSync(join(ROOT, ".slipway"), { recursive: true });
   cwd = mkdtempSync(join(ROOT, ".slipway/verify-"));
-  writeFileSync(join(cwd, "terraform.tfvars"), exampleText());
+  writeFileSync(join(cwd, "terraform.tfvars"), settings);
   mkdirSync(join(cwd, "cdktf.out/stacks/dev"), { recursive: true });
   mkdirSync(join(cwd, "bin"));
   mkdirSync(join(cwd, ".aws"));
@@ -63,11 +67,22 @@ beforeEach(async () => {
     function_hello_url: { value: "https://example.com/" },
     password: { value: "hunter2", sensitive: true },
   });
-});
-afterEach(() => {
+}
+
+function destroy() {
   deployed.stop();
   rmSync(cwd, { recursive: true });
-});
+}
+
+beforeEach(() => deploy());
+afterEach(destroy);
+
+/** The example settings, with services and functions besides; its own service has a path of its own, as all have then. */
+const withMore = (services: string, functions = "") =>
+  exampleText()
+    .replace('health_path = "/health"', '$&\n    paths = ["/health"]')
+    .replace(/^services = \{$/m, `$&\n${services}`)
+    .replace(/^functions = \{$/m, `$&\n${functions}`);
 
 /** What Terraform says that the stack put out. */
 function outputs(values: Record<string, { value: unknown; sensitive?: boolean }>) {
@@ -156,23 +171,34 @@ test("fails where a preview is not deployed, and says to push, because nobody de
 });
 
 test("passes where all is well, with the environment's own role, and reports it", async () => {
+  destroy();
+  // Of a service whose health is not on its paths, any answer will do.
+  await deploy(withMore('api = { port = 8081, paths = ["/api/*"] }'));
+  outputs({
+    service_web_url: { value: `${address}/` },
+    service_api_url: { value: `${address}/api/` },
+    function_hello_name: { value: "hello-dev-hello" },
+    password: { value: "hunter2", sensitive: true },
+  });
   // The first answer is a load balancer's that has no task yet.
-  deployed.service = [503, 200];
+  deployed.statuses = { "/health": [503, 200], "/api/": [404] };
   const { exitCode, stderr } = await startTool(VERIFY, ["dev"], within("20")).ended;
-  expect([exitCode, stderr]).toEqual([0, expect.stringContaining("3 passed")]);
-  expect(report()).toMatch(/tests="3" failures="0"/);
+  expect([exitCode, stderr]).toEqual([0, expect.stringContaining("4 passed")]);
+  expect(report()).toMatch(/tests="4" failures="0"/);
 
   const [assume, ...others] = deployed.requests;
   expect(assume).toMatchObject({ key: "local" });
   expect(new URLSearchParams(assume!.body).get("RoleArn")).toBe(
     "arn:aws:iam::222222222222:role/hello-dev-verify",
   );
-  expect(others.map(({ url, key }) => [url, key])).toEqual([
-    ["/health", undefined],
-    ["/health", undefined],
+  const asked = others.map(({ url, key }) => [url, key]);
+  expect(asked.sort()).toEqual([
     ["/2015-03-31/functions/hello-dev-hello/invocations?Qualifier=live", ROLE_KEY],
+    ["/api/", undefined],
+    ["/health", undefined],
+    ["/health", undefined],
   ]);
-  expect(JSON.parse(others[2]!.body)).toMatchObject({
+  expect(JSON.parse(others.find(({ key }) => key)!.body)).toMatchObject({
     rawPath: "/",
     requestContext: { http: { method: "GET" } },
   });
@@ -184,45 +210,70 @@ test("passes where all is well, with the environment's own role, and reports it"
   expect(file).not.toContain("hunter2");
 });
 
-test("fails when a service is not well and a function fails, and says what they answered", async () => {
-  deployed.service = [500];
-  deployed.function = { result: { errorMessage: "no database" }, error: "Unhandled" };
-  const { exitCode, stderr } = await verify();
-  expect(exitCode).toBe(1);
-  expect(stderr).toContain(
-    `GET /health of ${address} should answer with status 200 within 5000 ms; asked once, it answered 500: the service says 500`,
-  );
-  expect(stderr).toMatch(/GET \/ of hello-dev-hello:live .*the function failed: .*no database/);
-  expect(report()).toMatch(/tests="3" failures="2"/);
-});
+describe("fails, and says what is wrong, when", () => {
+  let run: ToolRun;
+  let reported: string;
+  let at: string;
+  beforeAll(async () => {
+    await deploy(
+      withMore(
+        ["api", "gone", "sound"]
+          .map((name) => `${name} = { port = 8081, paths = ["/${name}/*"] }`)
+          .join("\n"),
+        "broken = {}\nnew = {}",
+      ),
+    );
+    at = address;
+    const nobody = new FakeEnvironment();
+    outputs({
+      service_web_url: { value: `${address}/` },
+      service_api_url: { value: `${address}/api/` },
+      service_gone_url: { value: `${await nobody.start()}/gone/` },
+      service_sound_url: { value: `${address}/sound/` },
+      function_hello_name: { value: "hello-dev-hello" },
+      function_broken_name: { value: "broken" },
+    });
+    nobody.stop();
+    deployed.statuses = { "/health": [500], "/api/": [503] };
+    deployed.functions = {
+      "hello-dev-hello": { result: { errorMessage: "no database" }, error: "Unhandled" },
+      broken: { result: { statusCode: 500, body: "broken" } },
+    };
+    run = await verify();
+    reported = report();
+    destroy();
+  });
 
-test("fails when nothing listens, and a function answers with a failure", async () => {
-  const gone = new FakeEnvironment();
-  const nobody = await gone.start();
-  gone.stop();
-  outputs({ service_web_url: { value: nobody }, function_hello_name: { value: "hello" } });
-  deployed.function = { result: { statusCode: 500, body: "broken" } };
-  const { exitCode, stderr } = await verify();
-  expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/answered nothing \(.*ECONNREFUSED/);
-  expect(stderr).toMatch(/GET \/ of hello:live should answer with status 200.* it answered 500: broken/);
-});
+  test("anything is, which is in its report beside what is well", () => {
+    expect(run.exitCode).toBe(1);
+    expect(reported).toMatch(/tests="8" failures="7"/);
+  });
 
-test("fails when the environment was deployed before a check's output was there", async () => {
-  outputs({ service_web_url: { value: address } });
-  const { stderr } = await verify();
-  expect(stderr).toMatch(/dev has put out no function_hello_name.*Deploy it again/);
-});
+  test("a service is not well", () => {
+    expect(run.stderr).toContain(
+      `GET /health of ${at} should answer with status 200 within 5000 ms; asked once, it answered 500: the service says 500`,
+    );
+  });
 
-test("asks a service for any answer where its health is not on its paths", async () => {
-  writeFileSync(
-    join(cwd, "terraform.tfvars"),
-    exampleText().replace('health_path = "/health"', 'health_path = "/health"\n    paths = ["/api/*"]'),
-  );
-  outputs({ service_web_url: { value: `${address}/api/` }, function_hello_name: { value: "hello" } });
-  deployed.service = [404];
-  expect(await verify()).toMatchObject({ exitCode: 0 });
-  expect(deployed.requests.map(({ url }) => url)).toContain("/api/");
-  deployed.service = [503];
-  expect((await verify()).stderr).toMatch(/GET \/api\/ of .* a status below 500 .* answered 503/);
+  test("a service answers with a failure where any answer would do", () => {
+    expect(run.stderr).toMatch(/GET \/api\/ of .* a status below 500 .* answered 503/);
+  });
+
+  test("nothing listens", () => {
+    expect(run.stderr).toMatch(/GET \/gone\/ .*answered nothing \(.*ECONNREFUSED/);
+  });
+
+  test("a function fails", () => {
+    expect(run.stderr).toMatch(/GET \/ of hello-dev-hello:live .*the function failed: .*no database/);
+  });
+
+  test("a function answers with a failure", () => {
+    expect(run.stderr).toMatch(
+      /GET \/ of broken:live should answer with status 200.* it answered 500: broken/,
+    );
+  });
+
+  test("the environment was deployed before a check's output was there", () => {
+    expect(run.stderr).toMatch(/dev has put out no function_new_name.*Deploy it again/);
+  });
 });
