@@ -7,7 +7,6 @@ import * as codedeploySdk from "@aws-sdk/client-codedeploy";
 import * as codepipelineSdk from "@aws-sdk/client-codepipeline";
 import * as lambdaSdk from "@aws-sdk/client-lambda";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { execa, execaSync } from "execa";
 import { zipSync } from "fflate";
 import { handInSource, type LocalAws, startLocalAws } from "../../tools/local-aws";
 import { ask } from "../../tools/local-aws/functions/client";
@@ -19,6 +18,7 @@ import { codepipeline as codepipelineService } from "../../tools/local-aws/servi
 import type { Service } from "../../tools/local-aws/services/service";
 import { EmulatedTime } from "../../tools/local-aws/time";
 import { motoServer } from "../../tools/toolchain";
+import { AwsCli } from "../support/aws-cli";
 import {
   enumerationsOf,
   modelledErrors,
@@ -690,10 +690,23 @@ describe.each(SERVICES)("what %s says of calls that cannot be done", (_, service
   });
 });
 
-/** The AWS CLI of this machine; none of its settings and profiles counts. */
-async function cli(...args: string[]): Promise<unknown> {
+const isCliThere = AwsCli.isThere();
+const describeCli = isCliThere ? describe : describe.skip;
+const leftOut = isCliThere ? "" : " (left out: there is no aws on PATH)";
+
+let awsCli: AwsCli;
+const cli = (...args: string[]) => awsCli.run(...args);
+if (isCliThere) {
+  beforeAll(async () => {
+    awsCli = await AwsCli.start(cliEnvironment());
+  });
+  afterAll(() => awsCli.stop());
+}
+
+/** None of the machine's settings and profiles counts. */
+function cliEnvironment() {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_"));
-  const env = {
+  return {
     ...Object.fromEntries(inherited),
     AWS_ENDPOINT_URL: aws.endpoint,
     AWS_ACCESS_KEY_ID: "local",
@@ -704,13 +717,7 @@ async function cli(...args: string[]): Promise<unknown> {
     AWS_SHARED_CREDENTIALS_FILE: join(folder, "no-credentials"),
     AWS_PAGER: "",
   };
-  const { stdout } = await execa("aws", [...args, "--output", "json"], { env, extendEnv: false });
-  return stdout ? JSON.parse(stdout) : {};
 }
-
-const { failed: withoutCli } = execaSync("aws", ["--version"], { reject: false });
-const describeCli = withoutCli ? describe.skip : describe;
-const leftOut = withoutCli ? " (left out: there is no aws on PATH)" : "";
 
 describeCli(`answers that the AWS CLI has a sample of are like it${leftOut}`, () => {
   /** Calls an operation, and compares its answer with the CLI's sample of it. */
