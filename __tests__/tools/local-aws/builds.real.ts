@@ -16,7 +16,7 @@ import { motoServer } from "../../../tools/toolchain";
 import { logOf, waitForBuild } from "../../support/builds";
 import { LocalClients, spawnLocalAws } from "../../support/local-aws";
 import { ROOT } from "../../support/settings";
-import { terraformIn } from "../../support/terraform";
+import { initializedTerraformIn } from "../../support/terraform";
 import { lives, until } from "./functions-bed";
 
 jest.setTimeout(5 * 60_000);
@@ -30,7 +30,7 @@ let clients: LocalClients;
 let codebuild: CodeBuildClient;
 let s3: S3Client;
 let folder: string;
-let runTerraform: Awaited<ReturnType<typeof terraformIn>>;
+let runTerraform: Awaited<ReturnType<typeof initializedTerraformIn>>;
 beforeAll(async () => {
   aws = await startLocalAws({ account: BUILD, motoServer: await motoServer() });
   const { endpoint } = aws;
@@ -39,8 +39,7 @@ beforeAll(async () => {
   s3 = clients.of(S3Client);
   folder = mkdtempSync(join(tmpdir(), "slipway-builds-"));
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/builds"), folder, { recursive: true });
-  runTerraform = await terraformIn(folder, endpoint);
-  await runTerraform("init", "-input=false");
+  runTerraform = await initializedTerraformIn(folder, endpoint);
   await runTerraform("apply", "-auto-approve", "-input=false");
 });
 afterAll(async () => {

@@ -45,7 +45,7 @@ import { ask } from "../../../tools/local-aws/functions/client";
 import { motoServer } from "../../../tools/toolchain";
 import { LocalClients, region, spawnLocalAws } from "../../support/local-aws";
 import { ROOT } from "../../support/settings";
-import { changesIn, terraformIn } from "../../support/terraform";
+import { changesIn, initializedTerraformIn } from "../../support/terraform";
 import { lives } from "./functions-bed";
 
 jest.setTimeout(3 * 60_000);
@@ -412,8 +412,7 @@ test("a load balancer that is gone listens no more, and has no network interface
 test("a service by Terraform answers, and a plan right after an apply is empty", async () => {
   const folder = mkdtempSync(join(tmpdir(), "slipway-balancer-"));
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/load-balancer"), folder, { recursive: true });
-  const run = await terraformIn(folder, aws.endpoint);
-  await run("init", "-input=false");
+  const run = await initializedTerraformIn(folder, aws.endpoint);
   await run("apply", "-auto-approve", "-input=false", "-var=tasks=1");
   const more = await run("apply", "-auto-approve", "-input=false", "-var=tasks=2");
   expect(changesIn(more)).toEqual(['~ resource "aws_ecs_service" "this"', "~ desired_count = 1 -> 2"]);

@@ -27,7 +27,7 @@ import { Functions, readFunctionName } from "../../../tools/local-aws/functions/
 import { motoServer } from "../../../tools/toolchain";
 import { LocalClients, region, spawnLocalAws } from "../../support/local-aws";
 import { ROOT } from "../../support/settings";
-import { changesIn, terraformIn } from "../../support/terraform";
+import { changesIn, initializedTerraformIn } from "../../support/terraform";
 import { lives, until } from "./functions-bed";
 
 jest.setTimeout(5 * 60_000);
@@ -220,7 +220,7 @@ test("an event that fails for good goes to the function's queue, or to its topic
 
 test("a function by Terraform has its addresses, and a plan right after an apply is empty", async () => {
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/functions"), folder, { recursive: true });
-  const run = await terraformIn(folder, aws.endpoint);
+  const run = await initializedTerraformIn(folder, aws.endpoint);
   const archive = (word: string) => {
     const file = join(folder, `${word}.zip`);
     const code = `exports.handler = async (event) => {
@@ -231,7 +231,6 @@ test("a function by Terraform has its addresses, and a plan right after an apply
     return `-var=archive=${file}`;
   };
   const [one, two] = [archive("one"), archive("two")];
-  await run("init", "-input=false");
   await run("apply", "-auto-approve", "-input=false", one);
   const { stdout } = await run("output", "-json");
   const outputs = JSON.parse(stdout) as Record<"live" | "open", { value: string }>;

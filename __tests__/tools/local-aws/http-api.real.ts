@@ -5,21 +5,21 @@ import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { motoServer } from "../../../tools/toolchain";
 import { ROOT } from "../../support/settings";
-import { changesIn, terraformIn } from "../../support/terraform";
+import { changesIn, initializedTerraformIn } from "../../support/terraform";
 import { authorization, BUILD } from "./upstream";
 
 jest.setTimeout(5 * 60_000);
 
 let aws: LocalAws;
 let folder: string;
-let runTerraform: Awaited<ReturnType<typeof terraformIn>>;
+let runTerraform: Awaited<ReturnType<typeof initializedTerraformIn>>;
 beforeAll(async () => {
   aws = await startLocalAws({ account: BUILD, motoServer: await motoServer() });
   folder = mkdtempSync(join(tmpdir(), "slipway-http-api-"));
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/http-api"), folder, { recursive: true });
   const code = "exports.handler = async ({ rawPath }) => ({ statusCode: 200, body: rawPath });";
   writeFileSync(join(folder, "code.zip"), zipSync({ "index.js": Buffer.from(code) }));
-  runTerraform = await terraformIn(folder, aws.endpoint);
+  runTerraform = await initializedTerraformIn(folder, aws.endpoint);
 });
 afterAll(async () => {
   await aws.stop();
@@ -27,7 +27,6 @@ afterAll(async () => {
 });
 
 test("Terraform makes an API that answers, opens it and finds nothing else to change, and takes it away", async () => {
-  await runTerraform("init", "-input=false");
   const run = (command: string, ...more: string[]) =>
     runTerraform(command, "-input=false", "-var=archive=code.zip", ...more);
   await run("apply", "-auto-approve");

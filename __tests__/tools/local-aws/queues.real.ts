@@ -8,7 +8,7 @@ import { ask, call } from "../../../tools/local-aws/functions/client";
 import type { Post } from "../../../tools/local-aws/posts";
 import { motoServer } from "../../../tools/toolchain";
 import { ROOT } from "../../support/settings";
-import { changesIn, terraformIn } from "../../support/terraform";
+import { changesIn, initializedTerraformIn } from "../../support/terraform";
 import { BUILD } from "./upstream";
 
 jest.setTimeout(2 * 60_000);
@@ -53,7 +53,7 @@ const LETS_IN = {
 let aws: LocalAws;
 let folder: string;
 let log: string[];
-let runTerraform: Awaited<ReturnType<typeof terraformIn>>;
+let runTerraform: Awaited<ReturnType<typeof initializedTerraformIn>>;
 beforeAll(async () => {
   log = [];
   aws = await startLocalAws({
@@ -66,7 +66,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "slipway-queue-"));
   cpSync(join(ROOT, "__tests__/tools/local-aws/terraform/queue"), folder, { recursive: true });
   writeFileSync(join(folder, "code.zip"), zipSync({ "index.mjs": Buffer.from(CODE) }));
-  runTerraform = await terraformIn(folder, aws.endpoint);
+  runTerraform = await initializedTerraformIn(folder, aws.endpoint);
 });
 afterAll(async () => {
   await aws.stop();
@@ -102,7 +102,6 @@ test("rules, a queue and a function tell people, with the rights that each has",
     RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn("sqs", "proof-dead"), maxReceiveCount: 2 }),
     Policy: JSON.stringify({ Version: "2012-10-17", Statement: [LETS_IN] }),
   });
-  await runTerraform("init", "-input=false");
   const run = (command: string, ...more: string[]) =>
     runTerraform(
       command,

@@ -11,7 +11,7 @@ import { motoServer } from "../../../tools/toolchain";
 import { LocalClients } from "../../support/local-aws";
 import { temporaryProject } from "../../support/project";
 import { ROOT } from "../../support/settings";
-import { terraformIn } from "../../support/terraform";
+import { initializedTerraformIn } from "../../support/terraform";
 
 jest.setTimeout(3 * 60_000);
 
@@ -86,8 +86,7 @@ async function deploy(): Promise<void> {
       },
     }),
   );
-  const terraform = await terraformIn(folder, aws.endpoint);
-  await terraform("init");
+  const terraform = await initializedTerraformIn(folder, aws.endpoint);
   await terraform("apply", "-auto-approve");
 }
 
