@@ -39,11 +39,13 @@ afterAll(async () => {
 });
 
 /**
- * Terraform as {@link terraformIn} gives it, initialized, and with one provider for all its commands: else each starts one,
- * or several, which is half of what it takes. For one command after the other, and a configuration with one provider
- * block: what that says counts for whoever uses the provider.
+ * Starts a provider for all of Terraform's commands in a folder: else each starts one, or several, which is half of what it
+ * takes. For one command after the other, and a configuration with one provider block: what that says counts for whoever
+ * uses the provider.
+ *
+ * @returns variables for Terraform
  */
-export async function initializedTerraformIn(folder: string, endpoint: string) {
+export async function provideFor(folder: string, endpoint: string) {
   let programs = mirroredPrograms();
   if (!programs.size) {
     const plain = await terraformIn(folder, endpoint);
@@ -61,7 +63,12 @@ export async function initializedTerraformIn(folder: string, endpoint: string) {
   });
   const providers = await startProviders(new Map(equipped), scratch);
   started.push({ providers, scratch });
-  const run = await terraformIn(folder, endpoint, providers.environment);
+  return providers.environment;
+}
+
+/** Terraform as {@link terraformIn} gives it, initialized, and with one provider for all its commands. */
+export async function initializedTerraformIn(folder: string, endpoint: string) {
+  const run = await terraformIn(folder, endpoint, await provideFor(folder, endpoint));
   await run("init", "-input=false");
   return run;
 }

@@ -8,7 +8,7 @@ import { readStacks, select } from "../../../tools/deployer/stacks";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { motoServer, terraform } from "../../../tools/toolchain";
 import { LocalClients, region } from "../../support/local-aws";
-import { terraformIn } from "../../support/terraform";
+import { provideFor, terraformIn } from "../../support/terraform";
 
 jest.setTimeout(3 * 60_000);
 
@@ -25,12 +25,15 @@ beforeAll(async () => {
   await clients.createBucket(BUCKET);
   scratch = mkdtempSync(join(tmpdir(), "slipway-real-deployer-"));
   starts = join(scratch, "starts");
-  // Terraform, and a note of each start of it that works on a stack. By another name: its folder comes first in PATH.
+  // Terraform, and a note of each start of it that works on a stack; with a provider that runs for the stack, if one does.
+  // By another name: its folder comes first in PATH.
   const program = join(scratch, "noting-terraform");
   writeFileSync(
     program,
     `#!/bin/sh
-[ "$1" = version ] || echo "$1 $(basename "$PWD")" >> '${starts}'
+stack=$(basename "$PWD")
+[ "$1" = version ] || echo "$1 $stack" >> '${starts}'
+if [ -e '${scratch}'/provider-of-"$stack" ]; then . '${scratch}'/provider-of-"$stack"; fi
 exec '${(await terraform()).path}' "$@"
 `,
   );
@@ -91,6 +94,15 @@ function synthesize(): void {
 
 const folderOf = (stack: string) => join(scratch, "cdktf.out/stacks", stack);
 
+/** Has each stack use a provider of its own, which runs on, instead of starting it anew. */
+async function provide(): Promise<void> {
+  for (const stack of ["above", "base", "beside"]) {
+    const variables = Object.entries(await provideFor(folderOf(stack), aws.endpoint));
+    const lines = variables.map(([name, value]) => `export ${name}='${value}'\n`);
+    writeFileSync(join(scratch, `provider-of-${stack}`), lines.join(""));
+  }
+}
+
 /** What Terraform was started for since this was asked last. */
 function taken(): string[] {
   const lines = readFileSync(starts, { encoding: "utf8", flag: "a+" }).split("\n").filter(Boolean);
@@ -148,6 +160,7 @@ test("leaves the folders that it copied to such that a plain Terraform finds the
 });
 
 test("skips what is unchanged without starting Terraform, and nothing whose state, or what it stands on, was changed from elsewhere", async () => {
+  await provide();
   taken();
   expect(await deploy({ skipUnchanged: true })).toEqual([
     "above: skipped",
@@ -159,7 +172,8 @@ test("skips what is unchanged without starting Terraform, and nothing whose stat
   cpSync(folderOf("base"), elsewhere, { recursive: true, verbatimSymlinks: true });
   const file = join(elsewhere, "cdk.tf.json");
   writeFileSync(file, readFileSync(file, "utf8").replace("first", "second"));
-  await (await terraformIn(elsewhere, aws.endpoint))("apply", "-auto-approve");
+  const provided = await provideFor(elsewhere, aws.endpoint);
+  await (await terraformIn(elsewhere, aws.endpoint, provided))("apply", "-auto-approve");
   expect(await deploy({ skipUnchanged: true })).toEqual([
     "above: applied",
     "base: applied",
