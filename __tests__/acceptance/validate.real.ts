@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { execa } from "execa";
 import { terraform, terraformEnvironment } from "../../tools/toolchain";
 import { type Diagnostic, diagnosticsOfInit, isError } from "../../tools/validate/diagnostics";
+import { mirroredPrograms, startProviders } from "../../tools/validate/providers";
 import { validateStacks } from "../../tools/validate/stacks";
 import { synthesize } from "../../tools/validate/synthesize";
 import { ROOT } from "../support/settings";
@@ -140,17 +141,24 @@ function changed(
   });
 }
 
-/** What Terraform says of each stack where nothing is shared. */
+/**
+ * What Terraform says of each stack where stacks share nothing. Of the first, as anybody asks it; of the others, with a
+ * provider of the stack's own for all its provider blocks, where Terraform would start one for each.
+ */
 async function oneByOne(folders: readonly string[]) {
   const { path } = await terraform();
-  const env = await terraformEnvironment();
+  const usual = await terraformEnvironment();
   const verdicts: { isValid: boolean; titles: string[] }[] = [];
-  for (const cwd of folders) {
+  for (const [index, cwd] of folders.entries()) {
+    const sockets = mkdtempSync(join(folder, "sockets-"));
+    const providers = await startProviders(index ? mirroredPrograms() : new Map(), sockets);
+    const env = { ...usual, ...providers.environment };
     const init = await execa(path, ["init", "-backend=false", "-json"], { cwd, env, reject: false });
     const found: Diagnostic[] = init.failed
       ? diagnosticsOfInit(init.stdout).filter(({ range }) => range)
       : JSON.parse((await execa(path, ["validate", "-json"], { cwd, env, reject: false })).stdout)
           .diagnostics;
+    await providers.stop();
     verdicts.push({
       isValid: !found.some(isError),
       titles: found.map((one) => titleOf(`${isError(one) ? "Error" : "Warning"}: ${one.summary}`)).sort(),
