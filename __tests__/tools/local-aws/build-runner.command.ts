@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { transformFileSync } from "@swc/core";
 import { unzipSync, zipSync } from "fflate";
 import { machineEnvironment } from "../../../tools/local-aws/builds/environment";
 import { type BuildSource, noSource, s3Source, s3Target } from "../../../tools/local-aws/builds/exchange";
@@ -451,6 +454,76 @@ describe("the end", () => {
     expect([run.status, pids().length, printed()]).toEqual(["SUCCEEDED", 2, expect.stringMatching(/next$/)]);
     expect(pids().filter(lives)).toEqual([]);
     expect(Date.now() - started).toBeLessThan(10_000);
+  });
+
+  /** Runs a script of its own, which has `BuildProcesses`. */
+  function elsewhere(script: string) {
+    const { code } = transformFileSync(join(__dirname, "../../../tools/local-aws/builds/processes.ts"), {
+      jsc: { parser: { syntax: "typescript" }, target: "es2022" },
+      module: { type: "commonjs" },
+    });
+    const child = spawn(process.execPath, [
+      "-e",
+      `${code}\n{ const { BuildProcesses } = exports; ${script} }`,
+    ]);
+    let output = "";
+    child.stdout.on("data", (text) => {
+      output += text;
+    });
+    const found = (what: string) =>
+      [...output.matchAll(new RegExp(`^${what}=(.+)$`, "gm"))].map(([, one = ""]) => one);
+    return { child, found, living: () => found("pid").filter((pid) => lives(Number(pid))) };
+  }
+
+  test("is that of all builds when we are killed, also of what does not listen, and of their folders", async () => {
+    const commands = [
+      "sleep 300 & echo pid=$$; echo pid=$!; wait",
+      'trap "" TERM; echo pid=$$; exec sleep 300',
+      // It has ended, and left something behind.
+      "sleep 300 > /dev/null & echo pid=$!",
+      "exec > /dev/null",
+    ];
+    const { child, found, living } = elsewhere(`
+      for (const command of ${JSON.stringify(commands)}) {
+        const build = new BuildProcesses();
+        console.log("folder=" + build.folder);
+        const options = { cwd: "/", env: process.env };
+        void build.run(["sh", "-c", command], options, (text) => process.stdout.write(text));
+      }`);
+    await until(() => found("pid").length === 4 && found("folder").length === 4);
+    expect(living()).toEqual(found("pid"));
+    child.kill("SIGKILL");
+    await until(() => !living().length && !found("folder").some(existsSync));
+  });
+
+  test("comes also where what watches over us is killed, and the next build has another", async () => {
+    const { child, found, living } = elsewhere(`
+      const { ChildProcess } = require("node:child_process");
+      const { spawn } = ChildProcess.prototype;
+      let keeper;
+      ChildProcess.prototype.spawn = function (...options) {
+        const result = spawn.apply(this, options);
+        keeper ??= this;
+        return result;
+      };
+      const options = { cwd: "/", env: process.env };
+      const build = new BuildProcesses();
+      console.log("folder=" + build.folder);
+      const kill = (text) => { process.stdout.write(text); keeper.kill("SIGKILL"); };
+      build.run(["sh", "-c", "echo pid=$$; sleep 300"], options, kill).catch(async ({ message }) => {
+        console.log("error=" + message);
+        await build.end();
+        const next = new BuildProcesses();
+        console.log("next=" + await next.run(["true"], options, () => {}));
+        await next.end();
+      });`);
+    await once(child, "exit");
+    expect([found("error"), found("next"), found("pid").length]).toEqual([
+      ["the build's processes have ended"],
+      ["0"],
+      1,
+    ]);
+    await until(() => !living().length && !found("folder").some(existsSync));
   });
 });
 

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
+import { setTimeout as wait } from "node:timers/promises";
 
 /** How long processes may take to end by themselves when they are told to, in milliseconds. */
 const END_MILLISECONDS = 2000;
@@ -10,108 +12,107 @@ const END_MILLISECONDS = 2000;
 /** How often we look whether the killed are dead. Where nobody reaps them they never are. */
 const DEATH_TRIES = 30;
 
+/** How long the output of a command may be silent after its end while something still holds it open, in milliseconds. */
+const QUIET_MILLISECONDS = 200;
+/** For how long such output is waited for at most. */
+const LAST_MILLISECONDS = 5000;
+
 /**
- * Between us and a build's processes: it leads their group, so that a kill reaches them all, also those that a
- * command left behind. When we end, however we do, its channel closes; then it kills them and itself, and removes
- * their folder.
+ * Knows the folders of all builds of ours, which begin with a slash, and the groups of their processes; a hyphen says what
+ * is gone. When we end, however we do, its input closes; then it kills the groups and removes the folders. A shell, since
+ * that starts in a fiftieth of the time that Node takes.
  */
 const KEEPER = `
-const { spawn } = require("node:child_process");
-const { rmSync } = require("node:fs");
-const [folder] = process.argv.slice(1);
-const open = new Set();
-let ending = false;
-const send = (message, sent = () => {}) => process.connected ? process.send(message, sent) : sent();
-const leave = () => {
-  try { rmSync(folder, { recursive: true, force: true }); } catch {}
-  process.kill(-process.pid, "SIGKILL");
-};
-const end = () => {
-  if (ending) return;
-  ending = true;
-  if (!open.size) return leave();
-  process.kill(-process.pid, "SIGTERM");
-  setTimeout(leave, ${END_MILLISECONDS});
-};
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => {});
-process.on("disconnect", end);
-process.on("message", ({ id, end: last, args, cwd, env }) => {
-  if (last) return end();
-  if (ending) return;
-  // One stream for both, so that lines stay in their order.
-  const child = spawn("/bin/sh", ["-c", 'exec "$0" "$@" 2>&1', ...args], { cwd, env, stdio: ["ignore", "pipe", "ignore"] });
-  open.add(child);
-  let told = false, sending = 0, exit, quiet, atLast;
-  const tell = (code) => {
-    if (!told) send({ id, code });
-    told = true;
-    clearTimeout(quiet);
-    clearTimeout(atLast);
-  };
-  // What a command left running in the background may hold its output open, and even go on printing.
-  const tellWhenQuiet = () => {
-    clearTimeout(quiet);
-    if (exit !== undefined && !told && !sending) quiet = setTimeout(tell, 200, exit);
-  };
-  child.stdout.setEncoding("utf8").on("data", (output) => {
-    child.stdout.pause();
-    sending++;
-    clearTimeout(quiet);
-    send({ id, output }, () => {
-      sending--;
-      child.stdout.resume();
-      tellWhenQuiet();
-    });
-  });
-  child.on("error", (error) => { send({ id, output: error.message + "\\n" }); tell(127); });
-  child.on("exit", (code) => {
-    exit = code ?? 1;
-    atLast = setTimeout(tell, 5000, exit);
-    tellWhenQuiet();
-  });
-  child.on("close", (code) => {
-    tell(code ?? 1);
-    open.delete(child);
-    if (ending && !open.size) leave();
-  });
-});
+trap "" TERM INT HUP
+while IFS= read -r line; do
+  case $line in
+    -*) for one do shift; [ "-$one" = "$line" ] || set -- "$@" "$one"; done ;;
+    *) set -- "$@" "$line" ;;
+  esac
+done
+reach() { case $2 in /*) false ;; *) kill -s "$1" -- "-$2" ;; esac; }
+for one do reach TERM "$one"; done
+tries=${END_MILLISECONDS / 100}
+for one do
+  while [ $tries -gt 0 ] && reach 0 "$one"; do sleep 0.1; tries=$((tries - 1)); done
+done
+for one do reach KILL "$one"; done
+# What was killed may just have been writing.
+for one do case $one in /*) rm -rf "$one" || { sleep 0.1; rm -rf "$one"; } ;; esac; done
 `;
 
-interface Running {
-  readonly onOutput: (text: string) => void;
-  readonly resolve: (code: number) => void;
+/**
+ * Leads the group of a command, so that a kill reaches all that the command starts and leaves behind. The keeper hears of
+ * the group before the command runs. One stream for both outputs, so that lines stay in their order.
+ */
+const LEADER = `echo $$ >&3; exec "$0" "$@" 2>&1 3>&-`;
+
+const ENDED = "the build's processes have ended";
+
+/** What ends our processes when we end. */
+class Keeper {
+  /** Hear where it ends before us, or cannot be started. */
+  readonly users = new Set<() => void>();
+  readonly input: Writable;
+  private static current?: Keeper;
+
+  /** One for all builds: to start a process takes us longer the larger we are. */
+  static get(): Keeper {
+    Keeper.current ??= new Keeper();
+    return Keeper.current;
+  }
+
+  private constructor() {
+    const child = spawn("/bin/sh", ["-c", KEEPER], {
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+      // Not ours: it may hold secrets, and the commands could read it.
+      env: { PATH: process.env.PATH },
+      cwd: "/",
+    });
+    this.input = child.stdin.on("error", () => {});
+    const gone = () => {
+      Keeper.current = undefined;
+      for (const tell of this.users) tell();
+    };
+    child.once("exit", gone).once("error", gone);
+    // It waits for our end, not we for its.
+    child.unref();
+    (child.stdin as Socket).unref();
+  }
+
+  /** @param what a folder or a group */
+  add(what: string): void {
+    this.input.write(`${what}\n`);
+  }
+
+  remove(what: string): void {
+    this.input.write(`-${what}\n`);
+  }
+}
+
+interface Command {
+  readonly child: ChildProcess;
+  /** Whether all has come that it printed, and what it left behind. */
+  closed: boolean;
   readonly reject: (error: Error) => void;
 }
 
 /** A folder of a build's own, and the processes that run for it. Neither survives `end`, nor our own end. */
 export class BuildProcesses {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), "slipway-build-")));
-  private readonly keeper: ChildProcess;
-  private readonly running = new Map<number, Running>();
-  private started = 0;
-  private readonly ended: Promise<unknown>;
+  private readonly keeper = Keeper.get();
+  /** Those of which something may be left, by their group. */
+  private readonly commands = new Map<number, Command>();
+  private readonly onGone = () => {
+    this.fail();
+    void this.end();
+  };
+  private ending?: Promise<void>;
 
   constructor() {
-    this.keeper = spawn(process.execPath, ["-e", KEEPER, this.folder], {
-      detached: true,
-      stdio: ["ignore", "ignore", "ignore", "ipc"],
-      // Not ours: it may hold secrets, and the commands could read it.
-      env: { PATH: process.env.PATH },
-      cwd: "/",
-    });
-    // One that could not be started has ended, too.
-    this.ended = once(this.keeper, "exit")
-      .catch(() => {})
-      .then(() => this.clean());
-    this.keeper.on("error", () => {});
-    this.keeper.on("message", (message: { id: number; output?: string; code?: number }) => {
-      const running = this.running.get(message.id);
-      if (message.output !== undefined) running?.onOutput(message.output);
-      if (message.code === undefined) return;
-      running?.resolve(message.code);
-      // What is left of it in the background still prints.
-      if (running) this.running.set(message.id, { ...running, resolve() {}, reject() {} });
-    });
+    this.keeper.add(this.folder);
+    this.keeper.users.add(this.onGone);
   }
 
   /** @returns the exit code */
@@ -120,44 +121,118 @@ export class BuildProcesses {
     options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
     onOutput: (text: string) => void,
   ): Promise<number> {
-    const id = this.started++;
     return new Promise((resolve, reject) => {
-      this.running.set(id, { onOutput, resolve, reject });
-      if (this.keeper.connected)
-        this.keeper.send({ id, args, ...options }, (error) => error && reject(error));
-      else reject(new Error("the build's processes have ended"));
+      if (this.ending) throw new Error(ENDED);
+      const child = spawn("/bin/sh", ["-c", LEADER, ...args], {
+        ...options,
+        detached: true,
+        stdio: ["ignore", "pipe", "ignore", this.keeper.input],
+      });
+      exitOf(child, onOutput).then(resolve);
+      if (!child.pid) return;
+      const command = { child, closed: false, reject };
+      this.commands.set(child.pid, command);
+      child.once("close", () => {
+        command.closed = true;
+        this.forgetTheDead();
+      });
     });
   }
 
   /** Kills all that runs, first politely, and removes the folder. */
   async end(): Promise<void> {
-    if (this.keeper.connected) this.keeper.send({ end: true }, () => {});
-    await this.ended;
+    this.ending ??= this.kill();
+    await this.ending;
     // We may have been writing into it ourselves while it was removed.
     this.removeFolder();
   }
 
-  private async clean(): Promise<void> {
-    await this.killGroup();
+  private async kill(): Promise<void> {
+    const closing = [...this.commands.values()]
+      .filter(({ closed }) => !closed)
+      .map(({ child }) => new Promise((resolve) => child.once("close", resolve)));
+    if (closing.length) {
+      this.signal("SIGTERM");
+      const late = new AbortController();
+      const waiting = wait(END_MILLISECONDS, undefined, late).catch(() => {});
+      await Promise.race([Promise.all(closing), waiting]);
+      late.abort();
+    }
+    // What is killed dies a little later.
+    for (let tries = 0; this.signal("SIGKILL") && tries < DEATH_TRIES; tries++) await wait(10);
+    this.fail();
+    for (const group of this.commands.keys()) this.keeper.remove(String(group));
+    this.commands.clear();
     this.removeFolder();
-    for (const { reject } of this.running.values()) reject(new Error("the build's processes have ended"));
-    this.running.clear();
+    this.keeper.remove(this.folder);
+    this.keeper.users.delete(this.onGone);
   }
 
-  /** What was killed with the keeper may die after it; and the keeper may have been killed alone. */
-  private async killGroup(): Promise<void> {
-    const { pid } = this.keeper;
-    for (let tries = 0; pid && tries < DEATH_TRIES; tries++) {
-      try {
-        process.kill(-pid, "SIGKILL");
-      } catch {
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
+  private fail(): void {
+    for (const { reject } of this.commands.values()) reject(new Error(ENDED));
+  }
+
+  /** @returns whether it reached any */
+  private signal(signal: NodeJS.Signals): boolean {
+    return [...this.commands.keys()].map((group) => reach(group, signal)).some(Boolean);
+  }
+
+  /** A group's number may become another's when nothing of the group is left. */
+  private forgetTheDead(): void {
+    for (const [group, { closed }] of this.commands) {
+      if (!closed || reach(group, 0)) continue;
+      this.commands.delete(group);
+      this.keeper.remove(String(group));
     }
   }
 
   private removeFolder(): void {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** @returns whether the group is there */
+function reach(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** Waits for a command's exit code, and for its output. */
+function exitOf(child: ChildProcess, onOutput: (text: string) => void): Promise<number> {
+  return new Promise((resolve) => {
+    let told = false;
+    let heard = false;
+    let last: NodeJS.Timeout | undefined;
+    let quiet: NodeJS.Timeout | undefined;
+    const tell = (code: number) => {
+      told = true;
+      clearTimeout(last);
+      clearTimeout(quiet);
+      resolve(code);
+    };
+    const tellWhenQuiet = (code: number) => {
+      if (told) return;
+      heard = false;
+      // What came while we were busy is read between the two.
+      const look = () => setImmediate(() => (heard ? tellWhenQuiet(code) : tell(code)));
+      quiet = setTimeout(look, QUIET_MILLISECONDS);
+    };
+    child.stdout?.setEncoding("utf8").on("data", (output: string) => {
+      heard = true;
+      onOutput(output);
+    });
+    child.once("error", (error) => {
+      onOutput(`${error.message}\n`);
+      tell(127);
+    });
+    // What a command left running in the background may hold its output open, and even go on printing.
+    child.once("exit", (code) => {
+      last = setTimeout(tell, LAST_MILLISECONDS, code ?? 1);
+      tellWhenQuiet(code ?? 1);
+    });
+    child.once("close", (code) => tell(code ?? 1));
+  });
 }
