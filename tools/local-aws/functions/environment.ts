@@ -252,9 +252,15 @@ export class Environment {
     let rest = "";
     socket.on("error", () => {});
     socket.setEncoding("utf8").on("data", (text: string) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.receive(JSON.parse(line));
+      const end = text.lastIndexOf("\n");
+      // A long answer comes in many pieces: to look through all of them at each one would take long.
+      if (end < 0) {
+        rest += text;
+        return;
+      }
+      const lines = rest + text.slice(0, end);
+      rest = text.slice(end + 1);
+      for (const line of lines.split("\n")) this.receive(JSON.parse(line));
     });
   }
 

@@ -171,9 +171,11 @@ load().then(
     loaded = true;
     let rest = "";
     socket.setEncoding("utf8").on("data", (text) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop();
-      for (const line of lines) invoke(handler, JSON.parse(line));
+      const end = text.lastIndexOf("\n");
+      if (end < 0) return void (rest += text);
+      const lines = rest + text.slice(0, end);
+      rest = text.slice(end + 1);
+      for (const line of lines.split("\n")) invoke(handler, JSON.parse(line));
     });
     send({ kind: "ready" });
   },
