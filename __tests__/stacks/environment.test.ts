@@ -4,7 +4,7 @@ import { type EnvironmentSettings, previewEnvironment, type Settings } from "../
 import { AccessStack } from "../../stacks/access";
 import { EnvironmentStack } from "../../stacks/environment";
 import { exampleSettings } from "../support/settings";
-import { functionBundles } from "../support/synth";
+import { functionBundles, remembered } from "../support/synth";
 import { all, resourcesOf, type SynthesizedStack } from "../support/synthesized";
 
 let settings: Settings;
@@ -15,15 +15,14 @@ beforeAll(async () => {
 });
 
 /** A stack of the environment `dev` of the example settings, which is made to differ. */
-function synthesize(
-  Stack: typeof EnvironmentStack | typeof AccessStack,
-  changes: Partial<EnvironmentSettings>,
-): SynthesizedStack {
-  const deployment = { settings, functionBundles: functions, local: false };
-  const stack = new Stack(Testing.app(), deployment, { ...settings.environments.dev!, ...changes });
-  return JSON.parse(Testing.synth(stack));
-}
-const environment = (changes: Partial<EnvironmentSettings>) => synthesize(EnvironmentStack, changes);
+const stackOf = (Stack: typeof EnvironmentStack | typeof AccessStack) =>
+  remembered((changes: Partial<EnvironmentSettings>): SynthesizedStack => {
+    const deployment = { settings, functionBundles: functions, local: false };
+    const stack = new Stack(Testing.app(), deployment, { ...settings.environments.dev!, ...changes });
+    return JSON.parse(Testing.synth(stack));
+  });
+const environment = stackOf(EnvironmentStack);
+const access = stackOf(AccessStack);
 
 const outputs = (stack: SynthesizedStack) => stack.output as Record<string, { value: string }>;
 const types = (stack: SynthesizedStack) => new Set(resourcesOf(stack).map(({ type }) => type));
@@ -60,8 +59,8 @@ describe("with a domain", () => {
   });
 
   test("the deploy role may change the domain's records, and without one none", () => {
-    expect(JSON.stringify(synthesize(AccessStack, { domain }))).toContain("_*.dev.example.com");
-    expect(JSON.stringify(synthesize(AccessStack, {}))).not.toContain("route53");
+    expect(JSON.stringify(access({ domain }))).toContain("_*.dev.example.com");
+    expect(JSON.stringify(access({}))).not.toContain("route53");
   });
 });
 

@@ -19,7 +19,8 @@ async function readExample(): Promise<Settings> {
   return frozen(await readSettings(join(ROOT, "terraform.tfvars.example")));
 }
 
-function frozen<T>(value: T): T {
+/** A value that nobody can change, however deep. */
+export function frozen<T>(value: T): T {
   if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
   return value;
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { serialize } from "node:v8";
 import { App } from "cdktf";
 import { previewTemplates, type Settings } from "../../settings";
 import { DELIVERY_STACK, pipelineStackName } from "../../shared/names";
@@ -9,6 +10,7 @@ import { createStacks, type StacksProps } from "../../stacks";
 import { DeliveryStack } from "../../stacks/delivery";
 import { PipelineStack } from "../../stacks/pipeline";
 import { quickenSynth } from "../../tools/synth/quick";
+import { frozen } from "./settings";
 import type { SynthesizedStack } from "./synthesized";
 
 // As main.ts does.
@@ -35,42 +37,54 @@ export function functionBundles(settings: Settings): string {
   return bundles;
 }
 
-/** Every stack of the settings, `bootstrap` among them, as the JSON that Terraform gets. */
-export function synthesize(
-  settings: Settings,
-  props: Partial<StacksProps> = {},
-): Record<string, SynthesizedStack> {
-  const bundles = functionBundles(settings);
-  return Object.assign(
-    {},
-    ...(["bootstrap", "all but bootstrap"] as const).map((only) =>
-      synthesizeApp((app) =>
-        createStacks(app, { settings, functionBundles: bundles, local: false, only, ...props }),
-      ),
-    ),
-  );
+/**
+ * What is synthesized of the same data is synthesized once for a file of tests: it takes most of the time of those that ask for
+ * it, and nobody can change it.
+ */
+export function remembered<Data extends unknown[], Stack>(make: (...data: Data) => Stack) {
+  const known = new Map<string, Stack>();
+  return (...data: Data): Stack => {
+    const key = serialize(data).toString("latin1");
+    if (!known.has(key)) known.set(key, frozen(make(...data)));
+    return known.get(key)!;
+  };
 }
+
+/** Every stack of the settings, `bootstrap` among them where `only` does not say otherwise, as the JSON that Terraform gets. */
+export const synthesize = remembered(
+  (settings: Settings, { only, ...props }: Partial<StacksProps> = {}): Record<string, SynthesizedStack> => {
+    const bundles = functionBundles(settings);
+    return Object.assign(
+      {},
+      ...(only ? [only] : (["bootstrap", "all but bootstrap"] as const)).map((only) =>
+        synthesizeApp((app) =>
+          createStacks(app, { settings, functionBundles: bundles, local: false, only, ...props }),
+        ),
+      ),
+    );
+  },
+);
 
 /** What all pipelines of the settings share, in a third of the time that all stacks take. */
-export function synthesizeDelivery(settings: Settings): SynthesizedStack {
+export const synthesizeDelivery = remembered((settings: Settings): SynthesizedStack => {
   const deployment = { settings, functionBundles: functionBundles(settings), local: false };
   return synthesizeApp((app) => new DeliveryStack(app, deployment))[DELIVERY_STACK]!;
-}
+});
 
 /** One pipeline of the settings, in a third of the time that all stacks take. */
-export function synthesizePipeline(settings: Settings, name = "main"): SynthesizedStack {
+export const synthesizePipeline = remembered((settings: Settings, name = "main"): SynthesizedStack => {
   const deployment = { settings, functionBundles: "", local: false };
   const stacks = synthesizeApp((app) => new PipelineStack(app, deployment, settings.pipelines[name]!));
   return stacks[pipelineStackName(name)]!;
-}
+});
 
 /** What pipelines of previews are made like: the first of the settings' templates. */
-export function synthesizeTemplate(settings: Settings): SynthesizedStack {
+export const synthesizeTemplate = remembered((settings: Settings): SynthesizedStack => {
   const deployment = { settings, functionBundles: "", local: false };
   const [template] = previewTemplates(settings);
   const stacks = synthesizeApp((app) => new PipelineStack(app, deployment, template!.pipeline, template));
   return stacks[templateStackName(template!.name)]!;
-}
+});
 
 function synthesizeApp(build: (app: App) => unknown): Record<string, SynthesizedStack> {
   const outdir = mkdtempSync(join(tmpdir(), "slipway-synth-"));
