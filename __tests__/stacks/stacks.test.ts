@@ -1,15 +1,15 @@
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { App } from "cdktf";
+import { App, TerraformStack } from "cdktf";
 import { previewEnvironment, readSettings, type Settings } from "../../settings";
 import { createStacks, type StacksProps } from "../../stacks";
 import { exampleSettings, exampleText } from "../support/settings";
-import { functionBundles, synthesize } from "../support/synth";
+import { functionBundles, normalize, synthesize } from "../support/synth";
 import { resourcesOf, type SynthesizedStack } from "../support/synthesized";
 
-/** The folder that stacks are synthesized into. */
-function synthesizeInto(settings: Settings, props: Pick<StacksProps, "requested" | "preview">): string {
+/** The app of stacks, and the folder that it is synthesized into. */
+function appOf(settings: Settings, props: Pick<StacksProps, "requested" | "preview">) {
   const outdir = mkdtempSync(join(tmpdir(), "slipway-synth-"));
   const app = new App({ outdir });
   createStacks(app, {
@@ -19,12 +19,15 @@ function synthesizeInto(settings: Settings, props: Pick<StacksProps, "requested"
     only: "all but bootstrap",
     ...props,
   });
-  app.synth();
-  return outdir;
+  return { app, outdir };
 }
 
 async function dependencies(requested?: readonly string[], changes: Partial<Settings> = {}) {
-  const outdir = synthesizeInto({ ...(await exampleSettings()), ...changes }, { requested });
+  const { app, outdir } = appOf({ ...(await exampleSettings()), ...changes }, { requested });
+  // What a stack holds is not asked for, which is most of a synth.
+  for (const stack of app.node.findAll().filter(TerraformStack.isStack))
+    stack.synthesizer = { synthesize: ({ manifest }) => void manifest.forStack(stack) };
+  app.synth();
   const manifest = JSON.parse(readFileSync(join(outdir, "manifest.json"), "utf8"));
   return Object.fromEntries(
     Object.entries<{ dependencies: string[] }>(manifest.stacks).map(([name, stack]) => [
@@ -59,14 +62,35 @@ describe("the order of the stacks", () => {
 
 test("a preview is its environment's stack alone: all else is not its pipeline's to make", async () => {
   const settings = await exampleSettings();
-  const outdir = synthesizeInto(settings, { preview: previewEnvironment(settings, "dev", "login-3f9a2c") });
+  const preview = previewEnvironment(settings, "dev", "login-3f9a2c");
+  const { app, outdir } = appOf(settings, { preview });
+  app.synth();
   expect(readdirSync(join(outdir, "stacks"))).toEqual(["pv-dev-login-3f9a2c"]);
 });
+
+const NAMES = [
+  "access-dev",
+  "access-prod",
+  "bootstrap",
+  "delivery",
+  "dev",
+  "pipeline-main",
+  "pipeline-preview-main_dev",
+  "prod",
+];
 
 /** The stacks of the example. */
 let stacks: Record<string, SynthesizedStack>;
 beforeAll(async () => {
   stacks = synthesize(await exampleSettings());
+});
+
+test("the example settings make these stacks", () => {
+  expect(Object.keys(stacks).sort()).toEqual(NAMES);
+});
+
+test.each(NAMES)("%s is what it was", (name) => {
+  expect(normalize(stacks[name]!)).toMatchSnapshot();
 });
 
 describe("each stack", () => {
@@ -105,7 +129,9 @@ describe("each stack", () => {
 
   test("is free of what only Local AWS needs, unless it goes there", async () => {
     expect(JSON.stringify(stacks)).not.toMatch(/path_style/);
-    expect(JSON.stringify(synthesize(await exampleSettings(), { local: true, only: "bootstrap" }))).toMatch(/path_style/);
+    expect(JSON.stringify(synthesize(await exampleSettings(), { local: true, only: "bootstrap" }))).toMatch(
+      /path_style/,
+    );
   });
 });
 

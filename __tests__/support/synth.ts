@@ -54,9 +54,10 @@ export function remembered<Data extends unknown[], Stack>(make: (...data: Data) 
 export const synthesize = remembered(
   (settings: Settings, { only, ...props }: Partial<StacksProps> = {}): Record<string, SynthesizedStack> => {
     const bundles = functionBundles(settings);
+    const apps = only ? [only] : (["bootstrap", "all but bootstrap"] as const);
     return Object.assign(
       {},
-      ...(only ? [only] : (["bootstrap", "all but bootstrap"] as const)).map((only) =>
+      ...apps.map((only) =>
         synthesizeApp((app) =>
           createStacks(app, { settings, functionBundles: bundles, local: false, only, ...props }),
         ),
@@ -72,11 +73,13 @@ export const synthesizeDelivery = remembered((settings: Settings): SynthesizedSt
 });
 
 /** One pipeline of the settings, in a third of the time that all stacks take. */
-export const synthesizePipeline = remembered((settings: Settings, name = "main"): SynthesizedStack => {
-  const deployment = { settings, functionBundles: "", local: false };
-  const stacks = synthesizeApp((app) => new PipelineStack(app, deployment, settings.pipelines[name]!));
-  return stacks[pipelineStackName(name)]!;
-});
+export const synthesizePipeline = remembered<[Settings, name?: string], SynthesizedStack>(
+  (settings, name = "main") => {
+    const deployment = { settings, functionBundles: "", local: false };
+    const stacks = synthesizeApp((app) => new PipelineStack(app, deployment, settings.pipelines[name]!));
+    return stacks[pipelineStackName(name)]!;
+  },
+);
 
 /** What pipelines of previews are made like: the first of the settings' templates. */
 export const synthesizeTemplate = remembered((settings: Settings): SynthesizedStack => {
