@@ -3,7 +3,7 @@ import { readStatements, refusalOf } from "../../tools/local-aws/iam/decision";
 import { iamFindings } from "../../tools/scan/iam";
 import { exampleSettings } from "../support/settings";
 import { synthesize } from "../support/synth";
-import { resourcesOf, type SynthesizedStack } from "../support/synthesized";
+import type { SynthesizedStack } from "../support/synthesized";
 
 // Who may push a branch runs code in its preview: with the roles of the template's builds, and through them with those of
 // previews. Here all is in one account, the build account, dev and prod: what keeps them apart are these roles alone.
@@ -34,16 +34,25 @@ interface Rights {
   readonly boundary?: string;
 }
 
-const found = (type: string) =>
+/** What is found by a name is found once: the stacks stay as they are. */
+function once<T>(find: (name: string) => T): (name: string) => T {
+  const known = new Map<string, T>();
+  return (name) => {
+    if (!known.has(name)) known.set(name, find(name));
+    return known.get(name)!;
+  };
+}
+
+/** All resources of a type. */
+const found = once((type: string) =>
   Object.entries(stacks).flatMap(([name, stack]) =>
-    resourcesOf(stack)
-      .filter((one) => one.type === type)
-      .map(({ id, properties }) => {
-        // Ids are a stack's own.
-        const refers = (to: unknown, other: string) => other === name && String(to).includes(`.${id}.`);
-        return { name, properties, refers, policy: filledIn(stack, String(properties.policy)) };
-      }),
-  );
+    Object.entries(stack.resource[type] ?? {}).map(([id, properties]) => {
+      // Ids are a stack's own.
+      const refers = (to: unknown, other: string) => other === name && String(to).includes(`.${id}.`);
+      return { name, properties, refers, policy: filledIn(stack, String(properties.policy)) };
+    }),
+  ),
+);
 
 /** With the ARNs of the keys that an alias leads to; `key/delivery` is alias/hello-delivery's. */
 const filledIn = ({ data }: SynthesizedStack, policy: string) =>
@@ -53,7 +62,7 @@ const filledIn = ({ data }: SynthesizedStack, policy: string) =>
   });
 
 /** What a role has: its own policy, those that are attached to it, and what caps it. */
-function rightsOf(name: string): Rights {
+const rightsOf = once((name): Rights => {
   const roles = found("aws_iam_role").filter(({ properties }) => properties.name === name);
   if (roles.length !== 1) throw new Error(`There are ${roles.length} roles ${name}`);
   const [one] = roles as [(typeof roles)[number]];
@@ -68,7 +77,15 @@ function rightsOf(name: string): Rights {
   const cap = policies.find(({ properties: of }) => boundary?.endsWith(`:policy/${of.name}`));
   if (boundary && !cap) throw new Error(`There is no ${boundary}`);
   return { identity: [...own, ...attached].map(({ policy }) => policy), boundary: cap?.policy };
-}
+});
+
+const statementsOf = once((name) => {
+  const { identity, boundary } = rightsOf(name);
+  return {
+    identity: identity.flatMap((policy) => readStatements(policy)),
+    boundary: boundary === undefined ? undefined : readStatements(boundary),
+  };
+});
 
 /** What a request tells, by condition key; `tags` are those of the thing that it is about. */
 interface Told {
@@ -84,17 +101,13 @@ const PREVIEW = { "slipway:project": "hello", "slipway:environment": "pv-dev-log
 const STRANGER = { team: "payroll" };
 
 function may(name: string, action: string, resource: string, { tags = {}, ...told }: Told = {}): boolean {
-  const { identity, boundary } = rightsOf(name);
   const values = new Map<string, readonly string[]>([["aws:requestedregion", ["eu-west-1"]]]);
   for (const [key, value] of Object.entries(tags)) values.set(`aws:resourcetag/${key}`, [value]);
   for (const [key, value] of Object.entries(told)) values.set(key.toLowerCase(), [String(value)]);
   return !refusalOf(
     { action, resource, account: ACCOUNT, context: { values } },
     { arn: role(name), name: role(name), account: ACCOUNT },
-    {
-      identity: identity.flatMap((policy) => readStatements(policy)),
-      boundary: boundary === undefined ? undefined : readStatements(boundary),
-    },
+    statementsOf(name),
   );
 }
 
