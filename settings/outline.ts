@@ -21,12 +21,41 @@ interface Token {
   readonly line: number;
 }
 
+/** A value, by its key in what is around it: a file's paths would take the square of its depth. */
+class Value {
+  readonly inside = new Map<string | number, Value>();
+  place?: Place;
+  number?: string;
+
+  constructor(
+    private readonly key?: string | number,
+    private readonly around?: Value,
+  ) {}
+
+  at(key: string | number): Value {
+    const value = this.inside.get(key) ?? new Value(key, this);
+    this.inside.set(key, value);
+    return value;
+  }
+
+  note(line: number): void {
+    this.place ??= { line };
+  }
+
+  path(): Path {
+    const path: (string | number)[] = [];
+    for (let one: Value = this; one.around; one = one.around) path.unshift(one.key!);
+    return path;
+  }
+}
+
 /** A bracket that is open. Parentheses belong to expressions, in which no keys are looked for. */
 interface Open {
   readonly kind: "map" | "list" | "other";
-  readonly path: Path;
-  /** The path of the value that comes next. */
-  next: Path;
+  readonly value: Value;
+  /** The value that comes next, and in a list its index. */
+  next: Value;
+  index: number;
 }
 
 const TOKENS =
@@ -38,11 +67,10 @@ const TOKENS =
  */
 export function outline(text: string): Outline {
   const { tokens, comments } = tokenize(text);
-  const places = new Map<string, Place>();
-  const numbers = new Map<string, string>();
+  const all = new Value();
   const repeated: Path[] = [];
   const blocks: string[] = [];
-  const open: Open[] = [{ kind: "map", path: [], next: [] }];
+  const open: Open[] = [{ kind: "map", value: all, next: all, index: 0 }];
   let depth = 0;
 
   tokens.forEach((token, i) => {
@@ -50,44 +78,49 @@ export function outline(text: string): Outline {
     const after = tokens[i + 1]?.text;
     if (token.kind === "sign") {
       if ("{[(".includes(token.text)) {
-        if (inside.kind === "list") note(places, inside.next, token.line);
+        if (inside.kind === "list") inside.next.note(token.line);
         const kind = token.text === "{" ? "map" : token.text === "[" ? "list" : "other";
-        open.push({ kind, path: inside.next, next: kind === "list" ? [...inside.next, 0] : inside.next });
+        const value = inside.next;
+        open.push({ kind, value, next: kind === "list" ? value.at(0) : value, index: 0 });
         depth = Math.max(depth, open.length - 1);
       } else if ("}])".includes(token.text)) {
         if (open.length > 1) open.pop();
       } else if (token.text === "," && inside.kind === "list") {
-        inside.next = [...inside.path, (inside.next.at(-1) as number) + 1];
+        inside.next = inside.value.at(++inside.index);
       }
       return;
     }
     if (inside.kind === "map" && (after === "=" || after === ":")) {
-      inside.next = [...inside.path, token.kind === "text" ? unquote(token.text) : token.text];
-      if (places.has(id(inside.next))) repeated.push(inside.next);
-      note(places, inside.next, token.line);
+      inside.next = inside.value.at(token.kind === "text" ? unquote(token.text) : token.text);
+      if (inside.next.place) repeated.push(inside.next.path());
+      inside.next.note(token.line);
       return;
     }
-    if (inside.kind === "list") note(places, inside.next, token.line);
-    if (token.kind === "number") numbers.set(id(inside.next), token.text);
+    if (inside.kind === "list") inside.next.note(token.line);
+    if (token.kind === "number") inside.next.number = token.text;
     const startsLine = tokens[i - 1]?.line !== token.line;
     if (open.length === 1 && token.kind === "name" && startsLine && tokens[i - 1]?.text !== "=") {
       if (after === "{" || tokens[i + 1]?.kind === "text") {
         blocks.push(token.text);
-        inside.next = [token.text];
-        note(places, inside.next, token.line);
+        inside.next = all.at(token.text);
+        inside.next.note(token.line);
       }
     }
   });
 
   return {
     placeOf(path) {
-      for (let length = path.length; length > 0; length--) {
-        const place = places.get(id(path.slice(0, length)));
-        if (place) return place;
+      let place: Place | undefined;
+      let value: Value | undefined = all;
+      for (const key of path) {
+        value = value.inside.get(key);
+        if (!value) break;
+        place = value.place ?? place;
       }
-      return undefined;
+      return place;
     },
-    writtenNumber: (path) => numbers.get(id(path)),
+    writtenNumber: (path) =>
+      path.reduce<Value | undefined>((value, key) => value?.inside.get(key), all)?.number,
     repeated,
     blocks,
     comments,
@@ -114,13 +147,6 @@ function tokenize(text: string) {
     if (token.includes("\n")) line += token.split("\n").length - 1;
   }
   return { tokens, comments };
-}
-
-// A list of a path's steps tells "a.b" from "a" and "b"; and a Map, unlike an object, takes any key.
-const id = (path: Path) => JSON.stringify(path);
-
-function note(places: Map<string, Place>, path: Path, line: number): void {
-  if (!places.has(id(path))) places.set(id(path), { line });
 }
 
 function unquote(text: string): string {
