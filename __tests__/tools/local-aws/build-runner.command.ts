@@ -9,6 +9,7 @@ import { type BuildSource, noSource, s3Source, s3Target } from "../../../tools/l
 import { BuildProcesses } from "../../../tools/local-aws/builds/processes";
 import { type BuildJob, BuildRun } from "../../../tools/local-aws/builds/runner";
 import { FakeRole } from "./fake-role";
+import { lives, until } from "./until";
 
 let role: FakeRole;
 let runs: BuildRun[];
@@ -60,21 +61,6 @@ const printed = () =>
     .join("\n");
 /** The folder that a build printed first. */
 const sourceFolder = () => /CODEBUILD_SRC_DIR=(\S+)/.exec(role.log)?.[1] ?? "";
-const until = async (condition: () => unknown) => {
-  for (let i = 0; !condition(); i++) {
-    if (i > 400) throw new Error("it never came");
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-};
-const lives = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    // One that nobody has waited for yet is dead, too.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" && process.platform !== "linux";
-  }
-};
 
 test("loses no line where the log could not be reached for a moment", async () => {
   role.failingLogs = 2;

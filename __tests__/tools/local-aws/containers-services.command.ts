@@ -1,4 +1,4 @@
-import { until } from "./functions-bed";
+import { until } from "./until";
 import { Bed, BUILD } from "./upstream";
 
 const ARN = `arn:aws:ecs:eu-west-1:${BUILD}:service/shop/web`;

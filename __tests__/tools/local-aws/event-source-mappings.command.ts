@@ -1,4 +1,5 @@
-import { FunctionsBed, until } from "./functions-bed";
+import { FunctionsBed } from "./functions-bed";
+import { until } from "./until";
 import { BUILD } from "./upstream";
 
 const QUEUE = `arn:aws:sqs:eu-west-1:${BUILD}:jobs`;

@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { zipSync } from "fflate";
 import { authorization, Bed, BUILD } from "./upstream";
 
+export { lives, until } from "./until";
+
 type Fields = Record<string, unknown>;
 
 export interface InvokeOptions {
@@ -138,20 +140,3 @@ const CREDENTIALS = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/20
   <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
   <AssumedRoleUser><Arn>arn:aws:sts::${BUILD}:assumed-role/hello/hello</Arn></AssumedRoleUser>
 </AssumeRoleResult></AssumeRoleResponse>`;
-
-/** Waits for what comes soon. */
-export async function until(condition: () => unknown): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries === 400) throw new Error("it never came");
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
-
-export function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -5,7 +5,7 @@ import type { Action } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { PrivateNetwork } from "../../../tools/local-aws/containers/network";
 import { Front, type Served } from "../../../tools/local-aws/load-balancers/front";
 import { TargetPool } from "../../../tools/local-aws/load-balancers/target-pool";
-import { until } from "./functions-bed";
+import { until } from "./until";
 
 const servers: Server[] = [];
 const pools: TargetPool[] = [];

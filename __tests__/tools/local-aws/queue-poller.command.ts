@@ -9,7 +9,7 @@ import {
   type QueuePollerProps,
 } from "../../../tools/local-aws/functions/queue-poller";
 import { EmulatedTime } from "../../../tools/local-aws/time";
-import { until } from "./functions-bed";
+import { until } from "./until";
 
 const QUEUE = "arn:aws:sqs:eu-west-1:111111111111:jobs";
 

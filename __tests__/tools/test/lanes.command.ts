@@ -1,10 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { execa } from "execa";
 import { ROOT } from "../../support/settings";
-import { lives, until } from "../local-aws/functions-bed";
+import { lives, until } from "../local-aws/until";
 
 let folder: string;
 beforeEach(() => {
@@ -19,8 +21,15 @@ interface Step {
   readonly results?: string;
 }
 
-/** A step that runs some JavaScript in the folder. */
+/** A step that runs a shell's script in the folder: most of a short program of Node's is its start. */
 const step = (name: string, script: string): Step => ({
+  name,
+  command: "/bin/sh",
+  args: ["-c", `wait_for() { until [ -e "$1" ]; do sleep 0.01; done; }; ${script}`],
+});
+
+/** A step that runs some JavaScript in the folder. */
+const nodeStep = (name: string, script: string): Step => ({
   name,
   command: process.execPath,
   args: ["-e", `const fs = require("fs"); ${script}`],
@@ -29,10 +38,8 @@ const step = (name: string, script: string): Step => ({
 /** A step as jest is: it leaves its results, and its exit code. */
 function jestStep(name: string, results: object | undefined, status = 0): Step {
   const file = join(folder, `${name}.json`);
-  const write = results
-    ? `fs.writeFileSync(${JSON.stringify(file)}, ${JSON.stringify(JSON.stringify(results))});`
-    : "";
-  return { ...step(name, `${write} process.exit(${status});`), results: file };
+  const write = results ? `printf %s '${JSON.stringify(results)}' > '${file}'; ` : "";
+  return { ...step(name, `${write}exit ${status}`), results: file };
 }
 
 const passed = (numPassedTests: number) => ({ numPassedTests, numFailedTests: 0, testResults: [] });
@@ -43,30 +50,38 @@ function start(lanes: readonly (readonly Step[])[], out = "process.stdout") {
   const options = `{ cwd: ${JSON.stringify(folder)}, out: ${out} }`;
   const script = `import { runLanes } from ${module};
     process.exit(await runLanes(${JSON.stringify(lanes)}, ${options}));`;
-  // Where it is set, nobody watches.
-  const env = { CI: undefined };
-  return execa(process.execPath, ["--input-type=module", "-e", script], { reject: false, cwd: folder, env });
+  return node(["--input-type=module", "-e", script], folder);
 }
 
-const WAIT_FOR = "const wait = (file) => { while (!fs.existsSync(file)); };";
+function node(args: readonly string[], cwd: string) {
+  // Where CI is set, nobody watches.
+  const child = spawn(process.execPath, args, { cwd, env: { ...process.env, CI: undefined } });
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return {
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    ended: ended.then(([stdout, stderr, [exitCode]]) => ({
+      exitCode,
+      stdout: stdout.replace(/\n$/, ""),
+      stderr: stderr.replace(/\n$/, ""),
+    })),
+  };
+}
+
 const touch = (file: string) => `fs.writeFileSync("${file}", "");`;
 
 test("lanes run beside each other, and the steps of a lane one after the other", async () => {
   const { exitCode, stdout } = await start([
-    [
-      step("a1", `${WAIT_FOR} ${touch("a1")} wait("b1");`),
-      step("a2", `if (!fs.existsSync("b1")) process.exit(1); ${touch("a2")}`),
-    ],
-    [step("b1", `${WAIT_FOR} if (fs.existsSync("a2")) process.exit(1); wait("a1"); ${touch("b1")}`)],
-  ]);
+    [step("a1", "touch a1; wait_for b1"), step("a2", "[ -e b1 ] || exit 1; touch a2")],
+    [step("b1", "[ -e a2 ] && exit 1; wait_for a1; touch b1")],
+  ]).ended;
   expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/✓ a1 .*\n✓ a2 .*\n✓ b1 /)]);
 });
 
 test("a step that fails hides no other: the run goes on, and fails", async () => {
   const { exitCode, stdout } = await start([
-    [step("one", "console.error('is wrong'); process.exit(3);"), jestStep("two", passed(2))],
+    [step("one", "echo is wrong >&2; exit 3"), jestStep("two", passed(2))],
     [jestStep("three", passed(3))],
-  ]);
+  ]).ended;
   expect(exitCode).toBe(1);
   expect(stdout).toMatch(/> one \(.*\): FAILED, exit code 3, .*\nis wrong\n/);
   expect(stdout).toMatch(
@@ -79,13 +94,9 @@ test("what a step prints is one block, whatever is printed beside it", async () 
   const speak = (name: string, other: string) =>
     step(
       name,
-      `${WAIT_FOR} for (let i = 0; i < 3; i++) {
-        console.log("${name} says " + i);
-        fs.writeFileSync("${name}" + i, "");
-        wait("${other}" + i);
-      }`,
+      `for count in 0 1 2; do echo ${name} says $count; touch ${name}$count; wait_for ${other}$count; done`,
     );
-  const { stdout } = await start([[speak("a", "b")], [speak("b", "a")]]);
+  const { stdout } = await start([[speak("a", "b")], [speak("b", "a")]]).ended;
   for (const name of ["a", "b"])
     expect(stdout).toContain([0, 1, 2].map((count) => `${name} says ${count}`).join("\n"));
 });
@@ -108,7 +119,8 @@ test("all that failed is named once more at the end", async () => {
       { name: "good.test.ts", status: "passed", assertionResults: [] },
     ],
   };
-  const { exitCode, stdout } = await start([[jestStep("unit", results, 1)], [jestStep("real", passed(1))]]);
+  const { exitCode, stdout } = await start([[jestStep("unit", results, 1)], [jestStep("real", passed(1))]])
+    .ended;
   expect(exitCode).toBe(1);
   expect(stdout.split("Failed:\n")[1]).toBe(
     "  queue.test.ts: a queue keeps order\n  broken.test.ts: did not run\n\n5 passed, 1 failed, 2 skipped",
@@ -120,14 +132,15 @@ test.each([
   ["ran no test", passed(0), "it ran no test"],
   ["has failures", { ...passed(1), numFailedTests: 2 }, "2 failed, and it said that all was well"],
 ])("fails when a step says that all is well, and %s", async (_, results, why) => {
-  const { exitCode, stdout } = await start([[jestStep("unit", results)], [jestStep("real", passed(1))]]);
+  const { exitCode, stdout } = await start([[jestStep("unit", results)], [jestStep("real", passed(1))]])
+    .ended;
   expect([exitCode, stdout]).toEqual([1, expect.stringMatching(new RegExp(`✗ unit .*: ${why}\n`))]);
 });
 
 test("fails when a step is killed, and the other lane goes on to its end", async () => {
-  const killed = step("killed", `${WAIT_FOR} wait("goes-on"); process.kill(process.pid, "SIGKILL");`);
-  const goesOn = step("goes-on", `${touch("goes-on")} setTimeout(() => console.log("to its end"), 300);`);
-  const { exitCode, stdout } = await start([[killed], [goesOn]]);
+  const killed = step("killed", "wait_for goes-on; kill -KILL $$");
+  const goesOn = step("goes-on", "touch goes-on; sleep 0.3; echo to its end");
+  const { exitCode, stdout } = await start([[killed], [goesOn]]).ended;
   expect(exitCode).toBe(1);
   expect(stdout).toContain("to its end");
   expect(stdout).toMatch(/✗ killed .*: it was ended by SIGKILL\n✓ goes-on /);
@@ -135,7 +148,7 @@ test("fails when a step is killed, and the other lane goes on to its end", async
 
 test("fails when a step's program is not there", async () => {
   const missing = { name: "missing", command: join(folder, "nothing"), args: [] };
-  const { exitCode, stdout } = await start([[missing, step("next", "")]]);
+  const { exitCode, stdout } = await start([[missing, step("next", "")]]).ended;
   expect([exitCode, stdout]).toEqual([
     1,
     expect.stringMatching(/✗ missing .*: it did not start: .*ENOENT\n✓ next /),
@@ -144,13 +157,14 @@ test("fails when a step's program is not there", async () => {
 
 /** Starts a process that stays, and notes its id, whole once it is there. */
 const STAYS = (note: string) => `
-  const child = require("child_process").spawn(
-    process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" });
+  const child = require("child_process").spawn("sleep", ["300"], { stdio: "inherit" });
   fs.writeFileSync("${note}.part", String(child.pid)); fs.renameSync("${note}.part", "${note}");`;
 const noted = (note: string) => Number(readFileSync(join(folder, note), "utf8"));
 
 test("a process that a step leaves behind is ended, and holds nothing up", async () => {
-  const { exitCode } = await start([[step("leaves", `${STAYS("left")} child.unref();`), step("next", "")]]);
+  const { exitCode } = await start([
+    [nodeStep("leaves", `${STAYS("left")} child.unref();`), step("next", "")],
+  ]).ended;
   expect(exitCode).toBe(0);
   await until(() => !lives(noted("left")));
 });
@@ -160,9 +174,9 @@ test.each([
   ["SIGTERM", 143],
 ] as const)("%s ends both lanes with what they started, and starts nothing more", async (signal, code) => {
   const running = start([
-    [step("a", `${STAYS("a")}`), step("later", touch("later"))],
+    [nodeStep("a", STAYS("a")), step("later", "touch later")],
     [
-      step(
+      nodeStep(
         "b",
         `process.on("SIGINT", () => { ${touch("tidied")} process.exit(); }); setInterval(() => {}, 1000); ${STAYS("b")}`,
       ),
@@ -170,7 +184,7 @@ test.each([
   ]);
   await until(() => ["a", "b"].every((note) => existsSync(join(folder, note))));
   running.kill(signal);
-  const { exitCode, stdout } = await running;
+  const { exitCode, stdout } = await running.ended;
   expect(exitCode).toBe(code);
   expect(stdout).toMatch(/✗ a .*\n- later +did not run\n/);
   expect(["tidied", "later"].map((file) => existsSync(join(folder, file)))).toEqual([true, false]);
@@ -178,7 +192,7 @@ test.each([
 });
 
 test("a second Ctrl-C does not wait for what takes long to tidy up", async () => {
-  const stubborn = step(
+  const stubborn = nodeStep(
     "stubborn",
     `process.on("SIGINT", () => { ${touch("asked")} }); setInterval(() => {}, 1000); ${touch("ready")}`,
   );
@@ -188,15 +202,15 @@ test("a second Ctrl-C does not wait for what takes long to tidy up", async () =>
   await until(() => existsSync(join(folder, "asked")));
   const asked = Date.now();
   running.kill("SIGINT");
-  expect((await running).exitCode).toBe(130);
+  expect((await running.ended).exitCode).toBe(130);
   expect(Date.now() - asked).toBeLessThan(10_000);
 });
 
 test("people who watch see a line of what runs, which is gone where a block comes", async () => {
   writeFileSync(join(folder, "hello"), "");
   const terminal = `{ isTTY: true, columns: 60, write: (text) => process.stdout.write(JSON.stringify(text) + "\\n") }`;
-  const slow = step("slow", "console.log('half way'); setTimeout(() => {}, 1500);");
-  const { stdout } = await start([[slow], [step("quick", "console.log('done')")]], terminal);
+  const slow = step("slow", "echo half way; sleep 1.5");
+  const { stdout } = await start([[slow], [step("quick", "echo done")]], terminal).ended;
   const written = stdout.split("\n").map((text) => JSON.parse(text) as string);
   expect(written).toContainEqual(expect.stringMatching(/^slow \d s half way$/));
   const block = written.findIndex((text) => text.startsWith("\n> quick "));
@@ -204,10 +218,7 @@ test("people who watch see a line of what runs, which is gone where a block come
 });
 
 test("npm test names its steps to who asks for another", async () => {
-  const { exitCode, stderr } = await execa(process.execPath, ["tools/test.mjs", "--only", "unit,reel"], {
-    cwd: ROOT,
-    reject: false,
-  });
+  const { exitCode, stderr } = await node(["tools/test.mjs", "--only", "unit,reel"], ROOT).ended;
   expect(exitCode).toBe(1);
   expect(stderr).toBe(
     "--only reel: there is no such step.\nnpm test -- [--only NAME[,NAME]], of: demo, biome, tsc, unit, command, real",
