@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Functions, readFunctionName } from "../../../tools/local-aws/functions/functions";
-import { archive, FunctionsBed, lives, until } from "./functions-bed";
+import { archive, FunctionsBed } from "./functions-bed";
+import { lives, until } from "./until";
 import { BUILD, OTHER } from "./upstream";
 
 let bed: FunctionsBed;
@@ -281,16 +282,12 @@ describe("a call", () => {
     expect(versions).toEqual(["2", "2", "1", "1"]);
   });
 
-  test.each([
-    ARN,
-    `${ARN}:live`,
-    `${BUILD}:function:hello:live`,
-    "hello:live",
-  ])("reaches %s", async (name) => {
+  test("reaches a function by its name and by its ARN, whole or a part of it, with an alias or without", async () => {
     await bed.create(script("async (event, { invokedFunctionArn }) => invokedFunctionArn"));
     bed.aliases.set("hello:live", { FunctionVersion: "$LATEST" });
-    const expected = name.endsWith("live") ? `${ARN}:live` : ARN;
-    expect((await bed.invoke({}, {}, name)).payload).toBe(expected);
+    for (const name of ["hello", ARN]) expect((await bed.invoke({}, {}, name)).payload).toBe(ARN);
+    for (const name of [`${ARN}:live`, `${BUILD}:function:hello:live`, "hello:live"])
+      expect((await bed.invoke({}, {}, name)).payload).toBe(`${ARN}:live`);
   });
 
   test("beside another one has an environment of its own", async () => {
