@@ -14,6 +14,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { exampleText, ROOT } from "../../support/settings";
+import { runTool, startTool, type ToolRun } from "../../support/tools";
+
+jest.setTimeout(60_000);
 
 const folders: string[] = [];
 afterAll(() => {
@@ -37,8 +40,13 @@ function contents(folder: string): Record<string, string> {
   return Object.fromEntries(files.map((path) => [path, readFileSync(join(folder, path), "utf8")]));
 }
 
-const without = (section: string) => new RegExp(`^${section} = \\{\\n[sS]*?^\\}\\n`, "m");
-const many = Array.from({ length: 12 }, (_, index) => `e${index}`);
+/** A section of the example, which has it: a kind of settings that replaces nothing would be the example once more. */
+function without(section: string): RegExp {
+  const pattern = new RegExp(`^${section} = \\{\\n[\\s\\S]*?^\\}\\n`, "m");
+  if (!pattern.test(exampleText())) throw new Error(`The example has no ${section}`);
+  return pattern;
+}
+const several = ["e2", "e10"];
 const SETTINGS: Record<string, string> = {
   example: exampleText(),
   "a connection, patterns of branches, a trial, and previews": exampleText()
@@ -76,15 +84,15 @@ const SETTINGS: Record<string, string> = {
       'domain = "dev.example.com"\n    firewall = true\n    services = { web = { hosts = ["api.dev.example.com"] } }',
     )
     .replace('nat              = "single"', 'nat              = "none"'),
-  "twelve environments, each with a pipeline of its own": exampleText()
+  "environments with numbers, each with a pipeline of its own": exampleText()
     .replace(without("previews"), "")
     .replace(
       without("environments"),
-      `environments = {\n${many.map((name, index) => `  ${name} = { account = "${222222222222 + index}" }`).join("\n")}\n}\n`,
+      `environments = {\n${several.map((name, index) => `  ${name} = { account = "${222222222222 + index}", cidr = "10.${index}.0.0/16" }`).join("\n")}\n}\n`,
     )
     .replace(
       without("pipelines"),
-      `pipelines = {\n${many.map((name) => `  ${name} = { branch = "${name}", deploy = [["${name}"]] }`).join("\n")}\n}\n`,
+      `pipelines = {\n${several.map((name) => `  ${name} = { branch = "${name}", deploy = [["${name}"]] }`).join("\n")}\n}\n`,
     ),
 };
 
@@ -159,8 +167,7 @@ test("a token's mistake names the line that made it, when asked by SLIPWAY_PLAIN
 
 test("a failed synth says how to be told the line, and a mistake in the settings does not", async () => {
   const folder = temporary();
-  const run = () =>
-    execa(process.execPath, [join(ROOT, "tools/run.mjs"), "main.ts"], { cwd: folder, reject: false });
+  const run = () => runTool("main.ts", [], { cwd: folder });
   writeFileSync(join(folder, "terraform.tfvars"), exampleText());
   // A file where cdktf makes a folder.
   writeFileSync(join(folder, "cdktf.out"), "");
@@ -175,11 +182,13 @@ test("a failed synth says how to be told the line, and a mistake in the settings
 test("SLIPWAY_PLAIN_SYNTH gives the same bytes of the example", async () => {
   const folder = temporary();
   writeFileSync(join(folder, "terraform.tfvars"), exampleText());
-  const outcome = async (env: Record<string, string>) => {
-    await execa(process.execPath, [join(ROOT, "tools/run.mjs"), "main.ts"], { cwd: folder, env });
+  const outcome = async (run: Promise<ToolRun>) => {
+    expect(await run).toMatchObject({ exitCode: 0 });
     const made = contents(join(folder, "cdktf.out"));
     rmSync(join(folder, "cdktf.out"), { recursive: true });
     return made;
   };
-  expect(await outcome({ SLIPWAY_PLAIN_SYNTH: "1" })).toEqual(await outcome({}));
+  const env = { SLIPWAY_PLAIN_SYNTH: "1" };
+  const plain = await outcome(startTool("main.ts", [], { cwd: folder, env }).ended);
+  expect(await outcome(runTool("main.ts", [], { cwd: folder }))).toEqual(plain);
 });
