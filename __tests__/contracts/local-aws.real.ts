@@ -17,8 +17,8 @@ import { codedeploy as codedeployService } from "../../tools/local-aws/services/
 import { codepipeline as codepipelineService } from "../../tools/local-aws/services/codepipeline";
 import type { Service } from "../../tools/local-aws/services/service";
 import { EmulatedTime } from "../../tools/local-aws/time";
-import { motoServer } from "../../tools/toolchain";
 import { AwsCli } from "../support/aws-cli";
+import { motoServer } from "../support/moto";
 import {
   enumerationsOf,
   modelledErrors,

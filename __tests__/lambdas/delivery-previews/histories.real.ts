@@ -29,8 +29,8 @@ import { PREVIEW, previewSlug, ruleOf } from "../../../shared/previews";
 import { handInSource, type LocalAws, SOURCES_BUCKET, startLocalAws } from "../../../tools/local-aws";
 import { call } from "../../../tools/local-aws/functions/client";
 import { sourceKey } from "../../../tools/local-aws/pipelines/source";
-import { motoServer } from "../../../tools/toolchain";
 import { LocalClients, region } from "../../support/local-aws";
+import { motoServer } from "../../support/moto";
 import { TASK, TOKEN } from "./fake-world";
 import { BRANCHES, type Change, change, RULES, randomOf } from "./history";
 

@@ -6,8 +6,9 @@ import { AppliedStacks } from "../../../tools/deployer/applied";
 import { Deployer, type DeployerProps } from "../../../tools/deployer/deployer";
 import { readStacks, select } from "../../../tools/deployer/stacks";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
-import { motoServer, terraform } from "../../../tools/toolchain";
+import { terraform } from "../../../tools/toolchain";
 import { LocalClients, region } from "../../support/local-aws";
+import { motoServer } from "../../support/moto";
 import { provideFor, terraformIn } from "../../support/terraform";
 
 jest.setTimeout(3 * 60_000);

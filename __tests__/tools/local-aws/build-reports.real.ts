@@ -7,7 +7,7 @@ import {
   StartBuildCommand,
 } from "@aws-sdk/client-codebuild";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 import { authorization, BUILD } from "./upstream";
 
 // What the role of a build must be allowed for its reports, where IAM is enforced.

@@ -12,9 +12,9 @@ import {
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { unzipSync, zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
-import { motoServer } from "../../../tools/toolchain";
 import { logOf, waitForBuild } from "../../support/builds";
 import { LocalClients, spawnLocalAws } from "../../support/local-aws";
+import { motoServer } from "../../support/moto";
 import { ROOT } from "../../support/settings";
 import { initializedTerraformIn } from "../../support/terraform";
 import { lives, until } from "./functions-bed";

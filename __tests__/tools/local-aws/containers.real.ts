@@ -42,8 +42,8 @@ import { CreateFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/cli
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { ask } from "../../../tools/local-aws/functions/client";
-import { motoServer } from "../../../tools/toolchain";
 import { LocalClients, region, spawnLocalAws } from "../../support/local-aws";
+import { motoServer } from "../../support/moto";
 import { ROOT } from "../../support/settings";
 import { changesIn, initializedTerraformIn } from "../../support/terraform";
 import { lives } from "./functions-bed";

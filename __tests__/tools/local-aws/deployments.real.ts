@@ -55,8 +55,8 @@ import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { ask } from "../../../tools/local-aws/functions/client";
-import { motoServer } from "../../../tools/toolchain";
 import { LocalClients, region } from "../../support/local-aws";
+import { motoServer } from "../../support/moto";
 
 jest.setTimeout(3 * 60_000);
 

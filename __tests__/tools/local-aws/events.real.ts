@@ -23,7 +23,7 @@ import { zipSync } from "fflate";
 import { handInSource, type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import type { Mail } from "../../../tools/local-aws/events/mail";
 import { ask } from "../../../tools/local-aws/functions/client";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 
 jest.setTimeout(2 * 60_000);
 

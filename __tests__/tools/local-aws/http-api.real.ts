@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zipSync } from "fflate";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 import { ROOT } from "../../support/settings";
 import { changesIn, initializedTerraformIn } from "../../support/terraform";
 import { authorization, BUILD } from "./upstream";

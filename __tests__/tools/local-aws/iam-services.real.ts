@@ -17,7 +17,7 @@ import { assumeServiceRole } from "../../../tools/local-aws/builds/role";
 import type { Mail } from "../../../tools/local-aws/events/mail";
 import { call } from "../../../tools/local-aws/functions/client";
 import type { Post } from "../../../tools/local-aws/posts";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 import { authorization, BUILD } from "./upstream";
 
 jest.setTimeout(60_000);

@@ -26,7 +26,7 @@ import {
 } from "@aws-sdk/client-sts";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { serviceKey } from "../../../tools/local-aws/iam/service-key";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 import { authorization, BUILD, OTHER } from "./upstream";
 
 jest.setTimeout(60_000);

@@ -5,9 +5,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { CreateRepositoryCommand, DescribeImagesCommand, ECRClient } from "@aws-sdk/client-ecr";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
-import { motoServer } from "../../../tools/toolchain";
 import { runInBuild } from "../../support/builds";
 import { LocalClients, region } from "../../support/local-aws";
+import { motoServer } from "../../support/moto";
 import { exampleText, ROOT } from "../../support/settings";
 
 jest.setTimeout(10 * 60_000);

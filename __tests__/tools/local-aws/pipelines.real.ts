@@ -18,7 +18,7 @@ import { CreateBucketCommand, GetObjectCommand, HeadObjectCommand, S3Client } fr
 import { unzipSync } from "fflate";
 import { handInSource, type LocalAws, SOURCES_BUCKET, startLocalAws } from "../../../tools/local-aws";
 import { packedFiles, writeZip } from "../../../tools/local-aws/builds/zip";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 
 jest.setTimeout(3 * 60_000);
 

@@ -21,7 +21,7 @@ import { zipSync } from "fflate";
 import { handInSource, type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import { call } from "../../../tools/local-aws/functions/client";
 import type { Post } from "../../../tools/local-aws/posts";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 import { authorization, BUILD } from "./upstream";
 
 // What previews ask of AWS, by functions with the rights that theirs have.

@@ -6,7 +6,7 @@ import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
 import type { Mail } from "../../../tools/local-aws/events/mail";
 import { ask, call } from "../../../tools/local-aws/functions/client";
 import type { Post } from "../../../tools/local-aws/posts";
-import { motoServer } from "../../../tools/toolchain";
+import { motoServer } from "../../support/moto";
 import { ROOT } from "../../support/settings";
 import { changesIn, initializedTerraformIn } from "../../support/terraform";
 import { BUILD } from "./upstream";

@@ -7,8 +7,8 @@ import { ListBucketsCommand, ListObjectsV2Command, S3Client } from "@aws-sdk/cli
 import { ListTopicsCommand, SNSClient } from "@aws-sdk/client-sns";
 import { execa } from "execa";
 import { type LocalAws, startLocalAws } from "../../../tools/local-aws";
-import { motoServer } from "../../../tools/toolchain";
 import { LocalClients } from "../../support/local-aws";
+import { motoServer } from "../../support/moto";
 import { temporaryProject } from "../../support/project";
 import { ROOT } from "../../support/settings";
 import { initializedTerraformIn } from "../../support/terraform";
