@@ -4,6 +4,14 @@ import { handler } from "../../../lambdas/release-check";
 import type { Check } from "../../../shared/checks";
 import { FakeServer } from "../../support/fake-server";
 
+// A hundredth of each pause, which nothing of what is tested depends on.
+jest.mock("node:timers/promises", () => {
+  const { setTimeout: pause } = jest.requireActual("node:timers/promises");
+  return {
+    setTimeout: (milliseconds: number, ...more: unknown[]) => pause(milliseconds / 100, ...more),
+  };
+});
+
 const DEPLOYMENT = "d-ABCDEF123";
 const HOOK = { DeploymentId: DEPLOYMENT, LifecycleEventHookExecutionId: "hook-1" };
 const HEALTH: Check = { path: "/health", method: "GET", status: 200, withinMilliseconds: 2000 };
@@ -26,6 +34,8 @@ class FakeAws extends FakeServer {
   addresses = ["127.0.0.1"];
   /** Status of the service, and result of the function. */
   status = 200;
+  /** Statuses that the service answers with before. */
+  readonly before: number[] = [];
   /** The answer to PutLifecycleEventHookExecutionStatus, where it is an error. */
   refusal: string | undefined;
   /** Operations that are never answered. */
@@ -58,7 +68,7 @@ class FakeAws extends FakeServer {
         );
     } else {
       this.asked.push(`${method} ${headers.host} ${url}`);
-      response.writeHead(this.status).end("the service");
+      response.writeHead(this.before.shift() ?? this.status).end("the service");
     }
   }
 
@@ -205,10 +215,7 @@ describe("before a service gets traffic, and after", () => {
   test("tries again while patience lasts", async () => {
     service();
     process.env.PATIENCE_SECONDS = "20";
-    aws.status = 503;
-    setTimeout(() => {
-      aws.status = 200;
-    }, 500);
+    aws.before.push(503);
     await run();
     expect(aws.told).toEqual({ "hook-1": "Succeeded" });
     expect(checked()).toHaveLength(3);
