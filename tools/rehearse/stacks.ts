@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { pipelineStackName } from "../../shared/names";
@@ -39,6 +39,7 @@ export async function synthesize(folder: string, options: RunOptions): Promise<S
       const output = join(folder, OUTPUT, app);
       // Of stacks that are there no longer, nothing would take the folders away.
       rmSync(output, { recursive: true, force: true });
+      mkdirSync(output, { recursive: true });
       const synth = await synthesizeApp({ ...options, project: folder, app, output });
       if (synth.exitCode !== 0) throw new UserError(tail(synth.output));
       return output;
