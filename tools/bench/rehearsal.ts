@@ -4,6 +4,7 @@ import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { tail } from "../cdktf";
 import { UserError } from "../project";
 import { type Benchmark, seconds } from "./measure";
 
@@ -37,9 +38,13 @@ async function rehearseTwice(project: string, log: (line: string) => void): Prom
   const rehearsal = spawn(
     process.execPath,
     [join(project, "tools/run.mjs"), "tools/rehearse/index.ts", ...["--watch", "--approve", "--json", "-"]],
-    { cwd: project, stdio: ["ignore", "pipe", "ignore"] },
+    { cwd: project, stdio: ["ignore", "pipe", "pipe"] },
   );
   const ended = once(rehearsal, "exit");
+  let said = "";
+  rehearsal.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
   try {
     const times: number[] = [];
     log("the first one");
@@ -51,7 +56,7 @@ async function rehearseTwice(project: string, log: (line: string) => void): Prom
       log("the second one");
       appendFileSync(join(project, "app/index.ts"), "// Changed.\n");
     }
-    throw new UserError("The rehearsal failed. Run it in a clone: npm run rehearse -- --approve");
+    throw new UserError(`The rehearsal failed:\n${tail(said)}`);
   } finally {
     rehearsal.kill("SIGINT");
     await ended;
