@@ -13,7 +13,7 @@ let runs = 0;
 
 /**
  * Runs the files of tests of a watch. Jest's own runner ends its processes after each run, and the next ones load all packages
- * again, which takes longer than the tests of most changes. These stay, with their packages. The project's own modules are loaded
+ * again, which takes longer than a small file of tests. These stay, with their packages. The project's own modules are loaded
  * anew for each file, as ever.
  */
 class WatchRunner extends CallbackTestRunner {

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ROOT } from "./settings";
 
+jest.setTimeout(60_000);
+
 /** A project of its own under `npm run test:watch`, with one process for its tests: they run one after the other. */
 class Watch {
   readonly folder = mkdtempSync(join(tmpdir(), "slipway-watch-"));
