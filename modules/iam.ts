@@ -89,6 +89,8 @@ export class Role extends Construct implements Grantee {
   private readonly role: IamRole;
   private readonly statements: Statement[] = [];
   private policy?: IamRolePolicy;
+  /** Of the statements, as they are now. */
+  private document?: string;
 
   constructor(scope: Construct, id: string, props: RoleProps) {
     super(scope, id);
@@ -121,7 +123,13 @@ export class Role extends Construct implements Grantee {
     this.policy ??= new IamRolePolicy(this, "policy", {
       name: "grants",
       role: this.role.name,
-      policy: Lazy.stringValue({ produce: () => policyDocument(this.statements) }),
+      // Asked for several times in a synth.
+      policy: Lazy.stringValue({
+        produce: () => {
+          this.document ??= policyDocument(this.statements);
+          return this.document;
+        },
+      }),
     });
   }
 
@@ -132,6 +140,7 @@ export class Role extends Construct implements Grantee {
     const all = { ...where, actions: [...new Set([...before, ...actions])] };
     if (index < 0) this.statements.push(all);
     else this.statements[index] = all;
+    this.document = undefined;
   }
 
   /** What must exist before something may rely on the role's rights. */
