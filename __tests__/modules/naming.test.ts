@@ -26,6 +26,7 @@ describe("a physical name", () => {
           (name === parts.join("-") || !/--[0-9a-f]{8}$/.test(name))
         );
       }),
+      { numRuns: tries(100) },
     );
   });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { rulePriorities } from "../../modules/rule-priorities";
+import { tries } from "../support/effort";
 
 const any = { hosts: [], paths: ["/*"] };
 
@@ -34,11 +35,9 @@ test("each has a place of its own that a load balancer takes", () => {
       );
       const places = Object.values(rulePriorities(services));
       expect(new Set(places).size).toBe(all.length);
-      for (const place of places) {
-        expect(place).toBeGreaterThanOrEqual(1);
-        expect(place).toBeLessThanOrEqual(50_000);
-      }
+      expect(places.filter((place) => !(place >= 1 && place <= 50_000))).toEqual([]);
     }),
+    { numRuns: tries(100) },
   );
 });
 

@@ -158,6 +158,7 @@ describe("a list of checks", () => {
         // A character that is not seen takes up to ten.
         expect(result.came.length).toBeLessThan(300 * 10 + 100);
       }),
+      { numRuns: tries(100) },
     );
   });
 });

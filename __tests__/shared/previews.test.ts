@@ -15,6 +15,7 @@ import {
   templateOf,
   trialSlug,
 } from "../../shared/previews";
+import { tries } from "../support/effort";
 import { anyText } from "../support/text";
 
 /** Branches as anybody may name them, and a little of what Git would refuse. */
@@ -60,6 +61,7 @@ describe("a branch's slug", () => {
       fc.property(branches, (branch) => {
         expect(previewSlug(branch)).toMatch(/^[a-z0-9]{1,10}-[0-9a-f]{6}$/);
       }),
+      { numRuns: tries(100) },
     );
   });
 
@@ -82,8 +84,14 @@ describe("a branch's slug", () => {
   });
 
   test("is no trial's, nor a trial's a branch's", () => {
-    fc.assert(fc.property(branches, (branch) => !isTrial(previewSlug(branch))));
-    fc.assert(fc.property(fc.string(), fc.string(), (run, region) => isTrial(trialSlug(run, region))));
+    fc.assert(
+      fc.property(branches, (branch) => !isTrial(previewSlug(branch))),
+      { numRuns: tries(100) },
+    );
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (run, region) => isTrial(trialSlug(run, region))),
+      { numRuns: tries(100) },
+    );
   });
 });
 
@@ -104,6 +112,7 @@ describe("what a preview names", () => {
         const tag = previewImageTag(previewEnvironmentName(environment, slug), "c".repeat(64));
         expect(tag).toMatch(/^\w[\w.-]{0,127}$/);
       }),
+      { numRuns: tries(100) },
     );
     expect(previewRepositoryName(settings, "s".repeat(16))).toMatch(
       /^(?=.{2,256}$)[a-z0-9]+([/-][a-z0-9]+)*$/,
@@ -119,6 +128,7 @@ describe("what a preview names", () => {
           slug,
         });
       }),
+      { numRuns: tries(100) },
     );
     const trial = trialSlug("a1b2", "eu-west-1");
     expect(previewNamed(`pv-dev-${trial}`, ["dev"])).toEqual({ of: "dev", slug: trial });
@@ -137,6 +147,7 @@ describe("what a preview names", () => {
         for (const all of [environments, environments.toReversed()])
           expect(previewNamed(preview, all)).toEqual({ of: meant, slug });
       }),
+      { numRuns: tries(100) },
     );
   });
 
@@ -191,6 +202,7 @@ describe("a pattern of branches", () => {
           expect(matchesBranch(pieces.join("*"), branch)).toBe(expected.test(branch));
         },
       ),
+      { numRuns: tries(100) },
     );
   });
 

@@ -7,6 +7,7 @@ import { Signatures } from "../../../lambdas/delivery-webhook/signature";
 import { readTask, type Task } from "../../../lambdas/delivery-webhook/task";
 import { previewSlug } from "../../../shared/previews";
 import { approvalOf } from "../../../tools/review/github";
+import { tries } from "../../support/effort";
 
 const NOW = new Date("2026-05-15T15:20:34Z");
 const SECRET = "known to GitHub and to us";
@@ -226,6 +227,7 @@ test("fails when anything starts something without a right signature, or makes i
         expect(world.done).toEqual([]);
       },
     ),
+    { numRuns: tries(100) },
   );
 });
 
@@ -243,6 +245,7 @@ test("fails when JSON of any shape makes it throw, though it is signed", async (
       const { status } = await new World().deliver(kind, JSON.stringify(payload));
       expect([202, 400]).toContain(status);
     }),
+    { numRuns: tries(100) },
   );
 });
 

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { inOrder, type Ordered, type Outcome, waves } from "../../../tools/deployer/order";
+import { tries } from "../../support/effort";
 
 const item = (name: string, ...dependencies: string[]): Ordered => ({ name, dependencies });
 
@@ -55,7 +56,7 @@ describe("inOrder", () => {
           [...expected].flatMap(([name, one]) => (one === "left out" ? [] : name)).sort(),
         );
       }),
-      { numRuns: 60 },
+      { numRuns: tries(60) },
     );
   });
 
@@ -102,6 +103,7 @@ describe("waves", () => {
         for (const { name, dependencies } of items)
           expect(waveOf.get(name)).toBe(Math.max(-1, ...dependencies.map((one) => waveOf.get(one)!)) + 1);
       }),
+      { numRuns: tries(100) },
     );
   });
 

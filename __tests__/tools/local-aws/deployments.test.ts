@@ -6,6 +6,7 @@ import { divideActions } from "../../../tools/local-aws/deployments/routes";
 import type { Reach } from "../../../tools/local-aws/deployments/target";
 import { shiftsOf, trafficRouting } from "../../../tools/local-aws/deployments/traffic";
 import { EmulatedTime } from "../../../tools/local-aws/time";
+import { tries } from "../../support/effort";
 import { TestClock } from "./emulated-clock";
 
 const scope = { account: "111111111111", region: "eu-west-1" };
@@ -363,6 +364,7 @@ describe("traffic", () => {
         expect(percents.at(-1)).toBe(100);
         expect(percents[0]).toBeGreaterThan(0);
       }),
+      { numRuns: tries(100) },
     );
   });
 
