@@ -53,7 +53,7 @@ const project = (displayName, testMatch) => ({
   modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/.slipway"],
 });
 
-// What runs all day is quick; `npm test` and pipelines try properties as often as it takes to find what is rare.
+// What runs all day is quick; `npm test` tries properties as often as it takes to find what is rare.
 if (!process.argv.includes("--ci") && !process.env.CI) process.env.SLIPWAY_TEST_EFFORT ??= "quick";
 
 // "unit" needs nothing but Node, and starts nothing: the quick loop. "command" needs no more, and is what starts

@@ -10,8 +10,8 @@ export function cpuSeconds(work: () => void): number {
 }
 
 /**
- * How often a property is tried. `npm test` and pipelines (`jest --ci`) try it as often as is written, which finds what is
- * rare; the quick loop, which runs all day, a fifth as often, each time with other values.
+ * How often a property is tried. `npm test` (`jest --ci`) tries it as often as is written, which finds what is rare;
+ * the quick loop, which runs all day, and pipelines a fifth as often, each time with other values.
  */
 export const tries = (count: number): number =>
   process.env.SLIPWAY_TEST_EFFORT === "quick" ? Math.ceil(count / 5) : count;

@@ -1,8 +1,11 @@
 const { join } = require("node:path");
+
+// What is rare was looked for by `npm test`.
+process.env.SLIPWAY_TEST_EFFORT ??= "quick";
 const { projects, ...common } = require("../../jest.config");
 
 /** Tools that people run on machines of their own: `npm test` tests them, and no build of a pipeline runs them. */
-const PEOPLES = "(bench|bootstrap|connect|demo|install|local-aws|rehearse|test|validate)[./]";
+const PEOPLES = "tools/(bench|bootstrap|connect|demo|install|local-aws|rehearse|test|validate)[./]";
 
 const rootDir = join(__dirname, "../..");
 
@@ -15,9 +18,13 @@ module.exports = {
     .map((project) => ({
       ...project,
       rootDir,
-      testPathIgnorePatterns: ["/node_modules/", `<rootDir>/__tests__/tools/${PEOPLES}`],
+      testPathIgnorePatterns: [
+        "/node_modules/",
+        "<rootDir>/__tests__/support/",
+        `<rootDir>/__tests__/${PEOPLES}`,
+      ],
       // Nor is it of interest what of the tests' own was run: some of it runs elsewhere, as its source.
-      coveragePathIgnorePatterns: ["/node_modules/", "<rootDir>/__tests__/", `<rootDir>/tools/${PEOPLES}`],
+      coveragePathIgnorePatterns: ["/node_modules/", "<rootDir>/__tests__/", `<rootDir>/${PEOPLES}`],
     })),
   // Files that CodeBuild shows as reports. Counted by what babel adds to the source: to have V8 count takes a second for each
   // file of tests.
