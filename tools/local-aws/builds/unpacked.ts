@@ -156,7 +156,8 @@ interface Known {
 const ZIP = "artifact.zip";
 const FILES = "files";
 
-const isShared = (path: string, size: number) => PACKAGES.test(path) || size > LARGE_BYTES;
+/** Whether folders of builds share a file, by a link. @param size in bytes */
+export const isShared = (path: string, size: number) => PACKAGES.test(path) || size > LARGE_BYTES;
 const isSame = ({ modified, size }: Known, stats: Stats) => stats.mtimeMs === modified && stats.size === size;
 
 /** An artifact that lies unpacked in a folder of ours. */

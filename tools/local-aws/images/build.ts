@@ -13,6 +13,7 @@ import {
   wordsIn,
 } from "./dockerfile";
 import { type Copy, type CopySource, copyInto, type Ignore, inside, pathInImage, readIgnore } from "./files";
+import { type Layers, sumOf } from "./layers";
 import { commandEnvironment, mapped } from "./running";
 
 /** What an image says of itself, in the words of the OCI's image configuration. */
@@ -40,6 +41,8 @@ export interface BuildRequest {
   readonly target?: string;
   /** Folder for the stages, which somebody else removes. */
   readonly scratch: string;
+  /** Of builds before. @default - each command is run */
+  readonly layers?: Layers;
   /** This machine's. Commands get of it what builds get, and no credentials. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   print(line: string): void;
@@ -198,6 +201,8 @@ class Stage {
   readonly labels: Map<string, string>;
   private readonly environment: Map<string, string>;
   private readonly args = new Map<string, string>();
+  /** Of all that was done to the folder, in order. */
+  private sum: string;
   private readonly ports: Set<string>;
   private workingDirectory = "/";
   private shell: readonly string[] = ["/bin/sh", "-c"];
@@ -217,6 +222,7 @@ class Stage {
     this.environment = new Map(base?.environment ?? [["PATH", IMAGE_PATH]]);
     this.labels = new Map(base?.labels);
     this.ports = new Set(base?.ports);
+    this.sum = base?.sum ?? sumOf(section.image);
     if (!base) {
       for (const folder of ["home/node", "tmp"]) mkdirSync(join(this.root, folder), { recursive: true });
       return;
@@ -325,6 +331,7 @@ class Stage {
   private makeFolder(given: string): string {
     const path = pathInImage(this.workingDirectory, given).replace(/(?<=.)\/$/, "");
     mkdirSync(inside(this.root, path), { recursive: true });
+    this.sum = sumOf(this.sum, "folder", path);
     return path;
   }
 
@@ -356,7 +363,9 @@ class Stage {
       destination: pathInImage(this.workingDirectory, destination),
       mode: modeIn(flags.get("chmod")),
     };
-    copyInto(this.root, source, copy);
+    const copied: unknown[] = [];
+    copyInto(this.root, source, copy, (...entry) => copied.push(entry));
+    this.sum = sumOf(this.sum, "copy", copied);
   }
 
   private runCommand(instruction: Instruction): void {
@@ -370,6 +379,13 @@ class Stage {
     const [program = "", ...args] = list ?? [...this.shell, text];
     refuseMachine(list?.join(" ") ?? text);
     const variables = Object.fromEntries([...this.args, ...this.environment]);
+    this.sum = sumOf(this.sum, "run", program, args, this.workingDirectory, Object.entries(variables).sort());
+    const { layers, print } = this.build.request;
+    if (layers?.take(this.sum, this.root)) {
+      print("Not run again: it was in a build before, and found the same.");
+      return;
+    }
+    const begun = performance.now();
     const { status, signal, error } = spawnSync(
       mapped(this.root, program),
       args.map((arg) => (list ? mapped(this.root, arg) : arg)),
@@ -382,6 +398,7 @@ class Stage {
     if (error) throw failure(line, name, `could not start: ${error.message}`);
     if (status !== 0)
       throw failure(line, name, `ended with ${signal ?? `exit code ${status}`}, and says why above: ${text}`);
+    if (layers && performance.now() - begun >= layers.leastMilliseconds) layers.keep(this.sum, this.root);
   }
 }
 

@@ -5,6 +5,7 @@ import { runCommand, UserError } from "../../project";
 import { ask } from "../functions/client";
 import { buildImage } from "./build";
 import { ImageFolder, type Manifest, manifestOf } from "./image-folder";
+import { Layers } from "./layers";
 
 // The `docker` of builds in Local AWS. It is started with the folder of all images, a folder of the build's own, and
 // then what docker would get.
@@ -68,7 +69,7 @@ function login(args: readonly string[], scratch: string): number {
 async function build(args: readonly string[], images: string, scratch: string): Promise<number> {
   const { values, positionals } = read("build", args, {
     "build-arg": { type: "string", multiple: true },
-    // Nothing is cached but what npm keeps.
+    // What was done before is known here without them.
     "cache-from": { type: "string", multiple: true },
     "cache-to": { type: "string", multiple: true },
     file: { type: "string", short: "f" },
@@ -106,6 +107,7 @@ async function build(args: readonly string[], images: string, scratch: string): 
       labels: pairsOf(values.label),
       target: values.target,
       scratch: work,
+      layers: new Layers(join(images, "layers")),
       environment: process.env,
       print: (line) => console.log(line),
     });

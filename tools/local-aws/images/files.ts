@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   constants,
@@ -112,12 +113,25 @@ export interface Copy {
   readonly mode?: number;
 }
 
+/** Hears of what is copied: where to, inside the image, and what. */
+export type OnCopied = (
+  target: string,
+  kind: "folder" | "file" | "link",
+  content?: string,
+  mode?: number,
+) => void;
+
 /**
  * Copies as COPY does: of a folder what is in it, a file into a folder or as the destination.
  *
  * @throws UserError where a source is not there, or a path leaves what it belongs to
  */
-export function copyInto(root: string, from: CopySource, { sources, destination, mode }: Copy): void {
+export function copyInto(
+  root: string,
+  from: CopySource,
+  { sources, destination, mode }: Copy,
+  onCopied: OnCopied,
+): void {
   const found = sources.flatMap((source) => matching(from, source));
   const target = inside(root, destination);
   const many = found.length > 1;
@@ -129,8 +143,9 @@ export function copyInto(root: string, from: CopySource, { sources, destination,
   for (const path of found) {
     const file = join(from.folder, path);
     // A link that is named counts as what it leads to.
-    if (statSync(file).isDirectory()) copyFolder(root, from, path, target, mode);
-    else copyFile(root, realpathSync(file), intoFolder ? join(target, basename(path)) : target, mode);
+    if (statSync(file).isDirectory()) copyFolder(root, from, path, target, onCopied, mode);
+    else
+      copyFile(root, realpathSync(file), intoFolder ? join(target, basename(path)) : target, onCopied, mode);
   }
 }
 
@@ -162,18 +177,26 @@ function matching({ folder, title, ignore }: CopySource, given: string): string[
   return files.map((one) => (one.startsWith("./") ? one.slice(2) : one));
 }
 
-function copyFolder(root: string, from: CopySource, path: string, target: string, mode?: number): void {
+function copyFolder(
+  root: string,
+  from: CopySource,
+  path: string,
+  target: string,
+  onCopied: OnCopied,
+  mode?: number,
+): void {
   // Here, too: what was copied before may have been a link.
   inside(root, imagePath(root, target));
   mkdirSync(target, { recursive: true });
+  onCopied(imagePath(root, target), "folder");
   for (const entry of readdirSync(join(from.folder, path), { withFileTypes: true })) {
     const inner = path === "." ? entry.name : `${path}/${entry.name}`;
     const [file, to] = [join(from.folder, inner), join(target, entry.name)];
     if (entry.isDirectory()) {
-      if (!from.ignore?.whole(inner)) copyFolder(root, from, inner, to, mode);
+      if (!from.ignore?.whole(inner)) copyFolder(root, from, inner, to, onCopied, mode);
     } else if (!from.ignore?.file(inner)) {
-      if (entry.isSymbolicLink()) copyLink(file, to);
-      else if (entry.isFile()) copyFile(root, file, to, mode);
+      if (entry.isSymbolicLink()) copyLink(root, file, to, onCopied);
+      else if (entry.isFile()) copyFile(root, file, to, onCopied, mode);
       else throw new UserError(`cannot take ${inner}, which is neither a file nor a folder.`);
     }
   }
@@ -182,18 +205,21 @@ function copyFolder(root: string, from: CopySource, path: string, target: string
   if (left) rmSync(target, { recursive: true });
 }
 
-function copyFile(root: string, file: string, target: string, mode?: number): void {
+function copyFile(root: string, file: string, target: string, onCopied: OnCopied, mode?: number): void {
   inside(root, dirname(imagePath(root, target)));
   mkdirSync(dirname(target), { recursive: true });
   // Not through a link that is there: it could lead anywhere.
   if (lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(target);
   copyFileSync(file, target, constants.COPYFILE_FICLONE);
   if (mode !== undefined) chmodSync(target, mode);
+  const digest = createHash("sha256").update(readFileSync(target)).digest("hex");
+  onCopied(imagePath(root, target), "file", digest, statSync(target).mode);
 }
 
-function copyLink(link: string, target: string): void {
+function copyLink(root: string, link: string, target: string, onCopied: OnCopied): void {
   rmSync(target, { recursive: true, force: true });
   symlinkSync(readlinkSync(link), target);
+  onCopied(imagePath(root, target), "link", readlinkSync(link));
 }
 
 const imagePath = (root: string, target: string) => `/${target.slice(root.length + 1)}`;
