@@ -8,20 +8,10 @@ import { type Diagnostic, diagnosticsOfInit, isError } from "../../tools/validat
 import { mirroredPrograms, startProviders } from "../../tools/validate/providers";
 import { validateStacks } from "../../tools/validate/stacks";
 import { synthesize } from "../../tools/validate/synthesize";
-import { ROOT } from "../support/settings";
+import { EXAMPLE_STACKS, ROOT } from "../support/settings";
 
 jest.setTimeout(10 * 60_000);
 
-const STACKS = [
-  "access-dev",
-  "access-prod",
-  "bootstrap",
-  "delivery",
-  "dev",
-  "pipeline-main",
-  "pipeline-preview-main_dev",
-  "prod",
-];
 const AWS = "registry.terraform.io/hashicorp/aws";
 
 let folder: string;
@@ -55,7 +45,7 @@ test("Terraform and the AWS provider find every stack valid, in one look, with o
     encoding: "utf8",
     env: { ...process.env, TERRAFORM_BINARY_NAME: noting },
   });
-  expect(output.trim().split("\n").sort()).toEqual(STACKS.map((name) => `${name}: valid`));
+  expect(output.trim().split("\n").sort()).toEqual(EXAMPLE_STACKS.map((name) => `${name}: valid`));
   expect(asked("init")).toHaveLength(1);
   expect(asked("validate")).toEqual([{ [AWS]: expect.anything() }]);
   expect(() => process.kill(asked("validate")[0]![AWS]!.Pid, 0)).toThrow("ESRCH");

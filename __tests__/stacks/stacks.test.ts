@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { App, TerraformStack } from "cdktf";
 import { previewEnvironment, readSettings, type Settings } from "../../settings";
 import { createStacks, type StacksProps } from "../../stacks";
-import { exampleSettings, exampleText } from "../support/settings";
+import { EXAMPLE_STACKS, exampleSettings, exampleText } from "../support/settings";
 import { functionBundles, normalize, synthesize } from "../support/synth";
 import { resourcesOf, type SynthesizedStack } from "../support/synthesized";
 
@@ -68,17 +68,6 @@ test("a preview is its environment's stack alone: all else is not its pipeline's
   expect(readdirSync(join(outdir, "stacks"))).toEqual(["pv-dev-login-3f9a2c"]);
 });
 
-const NAMES = [
-  "access-dev",
-  "access-prod",
-  "bootstrap",
-  "delivery",
-  "dev",
-  "pipeline-main",
-  "pipeline-preview-main_dev",
-  "prod",
-];
-
 /** The stacks of the example. */
 let stacks: Record<string, SynthesizedStack>;
 beforeAll(async () => {
@@ -86,10 +75,10 @@ beforeAll(async () => {
 });
 
 test("the example settings make these stacks", () => {
-  expect(Object.keys(stacks).sort()).toEqual(NAMES);
+  expect(Object.keys(stacks).sort()).toEqual(EXAMPLE_STACKS);
 });
 
-test.each(NAMES)("%s is what it was", (name) => {
+test.each(EXAMPLE_STACKS)("%s is what it was", (name) => {
   expect(normalize(stacks[name]!)).toMatchSnapshot();
 });
 

@@ -3,18 +3,14 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "./settings";
+import { unitProjectIn } from "./unit-project";
 
 /** Runs files of tests one after the other in one process, as this project's are run. */
 function runTests(files: Readonly<Record<string, string>>) {
   const folder = mkdtempSync(join(tmpdir(), "slipway-isolation-"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  const [unit] = require(join(ROOT, "jest.config.js")).projects;
-  const config = JSON.stringify(unit)
-    .replaceAll("<rootDir>", ROOT)
-    .replaceAll("@swc/jest", require.resolve("@swc/jest"));
   const project = {
-    ...JSON.parse(config),
-    rootDir: folder,
+    ...unitProjectIn(folder),
     testMatch: [join(folder, "*.test.ts")],
     modulePaths: [join(ROOT, "node_modules")],
   };

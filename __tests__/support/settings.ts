@@ -25,5 +25,17 @@ export function frozen<T>(value: T): T {
   return value;
 }
 
+/** Names of its stacks. */
+export const EXAMPLE_STACKS: readonly string[] = [
+  "access-dev",
+  "access-prod",
+  "bootstrap",
+  "delivery",
+  "dev",
+  "pipeline-main",
+  "pipeline-preview-main_dev",
+  "prod",
+];
+
 /** The text of terraform.tfvars.example. */
 export const exampleText = (): string => readFileSync(join(ROOT, "terraform.tfvars.example"), "utf8");

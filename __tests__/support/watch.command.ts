@@ -5,6 +5,7 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ROOT } from "./settings";
+import { unitProjectIn } from "./unit-project";
 
 jest.setTimeout(60_000);
 
@@ -34,13 +35,8 @@ class Watch {
       "All",
     );
 
-    const [unit] = require(join(ROOT, "jest.config.js")).projects;
-    const config = JSON.stringify(unit)
-      .replaceAll("<rootDir>", ROOT)
-      .replaceAll("@swc/jest", require.resolve("@swc/jest"));
     const project = {
-      ...JSON.parse(config),
-      rootDir: this.folder,
+      ...unitProjectIn(this.folder),
       testMatch: [join(this.folder, "__tests__/**/*.test.ts")],
     };
     const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
