@@ -242,12 +242,12 @@ export class PipelineStack extends SlipwayStack {
 
   private synth(): BuildStep {
     return this.step("synth", {
-      description: "Synthesizes all stacks, once",
-      commands: ["npm run synth"],
+      description: "Synthesizes all stacks, once, and bundles what deploys them",
+      commands: ["npm run synth", `npm run --silent bundle -- ${BUNDLED.join(" ")}`],
       input: "Install",
       output: "Build",
-      // The constructs have done their work, and are half of what each action after it would fetch.
-      without: ["node_modules/@cdktf/provider-aws/**/*"],
+      // Bundles need no packages. They ask npm's list of these, which stays, whether they are of them.
+      without: ["node_modules/*/**/*", "node_modules/.bin/**/*"],
       variables: this.whichPreview(),
     });
   }
@@ -412,12 +412,14 @@ export class PipelineStack extends SlipwayStack {
     const verify = this.step(verifyName(name), {
       description: `Tests what is deployed in ${name}`,
       commands: [
+        // The tests need the packages, and all else what was synthesized.
+        'cp -R "$CODEBUILD_SRC_DIR_Build/cdktf.out" . && cp -R "$CODEBUILD_SRC_DIR_Build/.slipway/build" .slipway',
         // A retry after the way back would find the old version, and it well.
         `npm run --silent release -- ${which} --stands ${released}`,
         `npm run --silent verify -- ${which} || { npm run --silent release -- ${which} --back ${released}; exit 1; }`,
       ],
-      input: "Build",
-      besides: [releaseArtifact(name)],
+      input: "Install",
+      besides: ["Build", releaseArtifact(name)],
       reports: [report("acceptance", "acceptance.xml")],
       variables: this.whichPreview(),
       // Bringing back is a release as well.
@@ -483,6 +485,9 @@ const artifactsOfAll = (template: string) => artifactPrefix(template).replace(/\
 
 /** What is released; each kind of source tells it by this name. */
 const COMMIT = variableOf({ name: "Source" }, "CommitId");
+
+/** Scripts that run on what was synthesized: those of the actions after it, and of builds that fetch it (drift, teardowns). */
+const BUNDLED = ["update", "plan", "apply", "release", "verify", "drift", "preview:teardown"];
 
 /** Builds' logs tell who released what. */
 const LOG_RETENTION_DAYS = 365;

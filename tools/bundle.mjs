@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
 
@@ -15,13 +15,17 @@ export const installed = join(root, "node_modules/.package-lock.json");
 /** What bundles depend on beside their sources: how they are made. */
 const SCRIPTS = ["run.mjs", "bundle.mjs", "functions.mjs"].map((name) => join(root, "tools", name));
 
-/** Packages that find files of their own beside themselves. */
-const EXTERNAL = ["@cdktf/hcl2json", "esbuild", "playwright-core"];
+/** Packages that find files of their own beside themselves; and one that is no more than asked for, where Node has no clock. */
+const EXTERNAL = ["esbuild", "playwright-core", "performance"];
+
+/** Another one, and what it finds: that lies beside the bundles, which need no packages so. */
+const PARSER = { file: /[\\/]@cdktf[\\/]hcl2json[\\/]lib[\\/]bridge\.js$/, finds: "main.wasm.gz" };
 
 const stamp = (path) => {
   const { mtimeMs, size } = statSync(path);
   return `${mtimeMs}:${size}`;
 };
+const sum = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 /** Writes a file so that who reads it meanwhile, such as the same command started twice, finds all of it or what was before. */
 export function writeWhole(path, content) {
@@ -30,16 +34,41 @@ export function writeWhole(path, content) {
   renameSync(draft, path);
 }
 
-/** Bundles an entry unless its bundle is newer than all that went into it. */
-export async function bundle(entry, outfile, options, finish = () => {}) {
-  const stampFile = `${outfile}.inputs.json`;
+/**
+ * Whether a bundle is of what its inputs are now. Their times tell at once; where these differ, as in a pipeline's artifact, it
+ * is what is in them that counts.
+ */
+function isCurrent(outfile, stampFile) {
   try {
     const inputs = JSON.parse(readFileSync(stampFile, "utf8"));
-    if (Object.entries(inputs).every(([path, was]) => stamp(path) === was) && existsSync(outfile)) return;
+    let isTouched = false;
+    for (const [path, input] of Object.entries(inputs)) {
+      const file = join(root, path);
+      const now = stamp(file);
+      if (now === input.stamp) continue;
+      if (sum(file) !== input.sum) return false;
+      input.stamp = now;
+      isTouched = true;
+    }
+    if (!existsSync(outfile)) return false;
+    if (isTouched) writeWhole(stampFile, JSON.stringify(inputs));
+    return true;
   } catch {
     // Never built, or a source file has gone.
+    return false;
   }
-  const { build } = await import("esbuild");
+}
+
+/** Bundles an entry unless its bundle is of what its inputs are now. */
+export async function bundle(entry, outfile, options, finish = () => {}) {
+  const stampFile = `${outfile}.inputs.json`;
+  if (isCurrent(outfile, stampFile)) return;
+  const { build } = await import("esbuild").catch(() => {
+    console.error(
+      `${relative(root, entry)} is not bundled as it is now, and the packages that it takes are not here: run npm ci, then this again.`,
+    );
+    process.exit(1);
+  });
   const began = Date.now();
   const { metafile, outputFiles } = await build({
     entryPoints: [entry],
@@ -56,12 +85,30 @@ export async function bundle(entry, outfile, options, finish = () => {}) {
   mkdirSync(dirname(outfile), { recursive: true });
   for (const { path, contents } of outputFiles) writeWhole(path, contents);
   await finish();
-  const own = Object.keys(metafile.inputs).filter((path) => !path.startsWith("node_modules/"));
-  const inputs = [installed, ...SCRIPTS, ...own.map((path) => join(root, path))];
+  const own = Object.keys(metafile.inputs).filter((path) => !/(^|\/)node_modules\//.test(path));
+  const inputs = [...[installed, ...SCRIPTS].map((path) => relative(root, path)), ...own];
   // Of a file that was saved meanwhile, nobody knows which state is in the bundle.
-  if (inputs.some((path) => statSync(path).mtimeMs >= began)) return rmSync(stampFile, { force: true });
-  writeWhole(stampFile, JSON.stringify(Object.fromEntries(inputs.map((path) => [path, stamp(path)]))));
+  if (inputs.some((path) => statSync(join(root, path)).mtimeMs >= began))
+    return rmSync(stampFile, { force: true });
+  // By paths in the project, which may lie elsewhere the next time.
+  const input = (path) => ({ stamp: stamp(join(root, path)), sum: sum(join(root, path)) });
+  writeWhole(stampFile, JSON.stringify(Object.fromEntries(inputs.map((path) => [path, input(path)]))));
 }
+
+/** Has the parser of settings find its file beside the bundle. */
+const findsBeside = {
+  name: "finds-beside",
+  setup({ onLoad }) {
+    onLoad({ filter: PARSER.file }, ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      const contents = text.replace(`"..", "${PARSER.finds}"`, `"${PARSER.finds}"`);
+      if (contents === text) throw new Error(`it does not look for ${PARSER.finds} where it did`);
+      mkdirSync(output, { recursive: true });
+      writeWhole(join(output, PARSER.finds), readFileSync(resolve(dirname(path), "..", PARSER.finds)));
+      return { contents };
+    });
+  },
+};
 
 /**
  * Bundles a command of the project with its packages; with main.ts go the functions. @returns the bundle's file
@@ -77,6 +124,7 @@ export async function bundleCommand(file, { hasLines = false, isPlain = false } 
   await bundle(entry, outfile, {
     format: "cjs",
     external: EXTERNAL,
+    plugins: [findsBeside],
     // Of a package's two builds, that of ES modules: esbuild leaves out of it what is not used.
     mainFields: ["module", "main"],
     supported: { "dynamic-import": false },

@@ -232,7 +232,7 @@ test("runs commands that are scripts of this repository", async () => {
     .map(({ properties }) => JSON.parse((properties.source as { buildspec: string }).buildspec));
   const commands = specs.flatMap(({ phases }) => phases.build.commands as string[]);
   // The source's own is AWS's; those of the stages are ours.
-  const named = commands.flatMap((command) => /^npm run (?:--silent )?([\w:]+)/.exec(command)?.[1] ?? []);
+  const named = commands.flatMap(scriptsIn);
   const ours = [
     "toolchain",
     "lint",
@@ -240,6 +240,7 @@ test("runs commands that are scripts of this repository", async () => {
     "scan",
     "synth",
     "image",
+    "bundle",
     "update",
     "plan",
     "apply",
@@ -250,14 +251,36 @@ test("runs commands that are scripts of this repository", async () => {
   for (const script of named) expect(scripts).toHaveProperty([script]);
 });
 
-test("hands on what later actions run, and not the constructs, which are half of all packages", async () => {
-  const [synth] = resourcesOf(await pipelineStack([["dev"]])).filter(
-    ({ properties }) => properties.name === "hello-main-synth",
+/** Scripts of package.json that a command runs. */
+const scriptsIn = (command: string) =>
+  [...command.matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, script]) => script!);
+
+async function buildspecOf(action: string): Promise<Buildspec> {
+  const project = resourcesOf(await pipelineStack([["dev"], ["prod"]])).find(
+    ({ type, properties }) => type === "aws_codebuild_project" && properties.name === `hello-main-${action}`,
   );
-  const { artifacts } = JSON.parse((synth!.properties.source as { buildspec: string }).buildspec);
+  return JSON.parse((project!.properties.source as { buildspec: string }).buildspec);
+}
+
+interface Buildspec {
+  readonly phases: { readonly build: { readonly commands: readonly string[] } };
+  readonly artifacts?: unknown;
+}
+
+test("bundles all that runs on what was synthesized, and hands on no packages", async () => {
+  const { phases, artifacts } = await buildspecOf("synth");
+  const bundled = phases.build.commands[1]!.split(" -- ")[1]!.split(" ");
+  const actions = stagesOf(await pipelineStack([["dev"], ["prod"]])).flatMap((stage) => stage.actions);
+  const given = actions.filter(({ input_artifacts = [] }) => input_artifacts.includes("Build"));
+  expect(given).toHaveLength(9);
+  const run = new Set(["drift", "preview:teardown"]);
+  for (const { name } of given)
+    for (const command of (await buildspecOf(name)).phases.build.commands)
+      for (const script of scriptsIn(command)) run.add(script);
+  expect(new Set(bundled)).toEqual(run);
   expect(artifacts).toEqual({
     files: ["**/*"],
-    "exclude-paths": ["node_modules/@cdktf/provider-aws/**/*"],
+    "exclude-paths": ["node_modules/*/**/*", "node_modules/.bin/**/*"],
     "enable-symlinks": "yes",
   });
 });
@@ -527,12 +550,14 @@ describe("a release", () => {
 
   test("leaves what it did to the action that verifies it, which hands it back where it does not pass", async () => {
     expect((await action([["dev"]], "release-dev")).output_artifacts).toEqual(["Release_dev"]);
-    expect((await action([["dev"]], "verify-dev")).input_artifacts).toEqual(["Build", "Release_dev"]);
-    const [verify] = resourcesOf(await pipelineStack([["dev"]])).filter(
-      ({ properties }) => properties.name === "hello-main-verify-dev",
-    );
-    const { phases } = JSON.parse((verify!.properties.source as { buildspec: string }).buildspec);
+    expect((await action([["dev"]], "verify-dev")).input_artifacts).toEqual([
+      "Install",
+      "Build",
+      "Release_dev",
+    ]);
+    const { phases } = await buildspecOf("verify-dev");
     expect(phases.build.commands).toEqual([
+      'cp -R "$CODEBUILD_SRC_DIR_Build/cdktf.out" . && cp -R "$CODEBUILD_SRC_DIR_Build/.slipway/build" .slipway',
       'npm run --silent release -- dev --stands "$CODEBUILD_SRC_DIR_Release_dev"',
       'npm run --silent verify -- dev || { npm run --silent release -- dev --back "$CODEBUILD_SRC_DIR_Release_dev"; exit 1; }',
     ]);
@@ -611,7 +636,7 @@ describe("the template of previews", () => {
     expect(plan![0]).toBe('npm run --silent plan -- "$SLIPWAY_PREVIEW" plan');
     expect(apply).toEqual(['npm run --silent apply -- "$SLIPWAY_PREVIEW" "$CODEBUILD_SRC_DIR_Plan_pv_dev"']);
     expect(release![0]).toBe('npm run --silent release -- "$SLIPWAY_PREVIEW" release');
-    expect(verify).toEqual([
+    expect(verify!.slice(1)).toEqual([
       'npm run --silent release -- "$SLIPWAY_PREVIEW" --stands "$CODEBUILD_SRC_DIR_Release_pv_dev"',
       'npm run --silent verify -- "$SLIPWAY_PREVIEW" || { npm run --silent release -- "$SLIPWAY_PREVIEW" --back "$CODEBUILD_SRC_DIR_Release_pv_dev"; exit 1; }',
     ]);

@@ -4,8 +4,10 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -107,6 +109,42 @@ describe("a tool that has run", () => {
     );
     writeFileSync(join(root, "node_modules/.package-lock.json"), '{"lockfileVersion": 3}');
     expect((await run(root)).stdout).toBe("bye two ");
+  });
+});
+
+describe("without packages, in another place and with other times, as a pipeline's artifact is", () => {
+  let root: string;
+  beforeEach(async () => {
+    const made = project();
+    await run(made);
+    root = `${made}-unpacked`;
+    renameSync(made, root);
+    folders.push(root);
+    for (const name of ["greeting", "esbuild"]) rmSync(join(root, "node_modules", name), { recursive: true });
+    for (const path of [
+      "tools/tool.ts",
+      "tools/name.ts",
+      "tools/bundle.mjs",
+      "node_modules/.package-lock.json",
+    ])
+      utimesSync(join(root, path), 0, 0);
+  });
+
+  test("a tool that has run runs again", async () => {
+    expect(await run(root, ["a"])).toMatchObject({ stdout: "hello you a", exitCode: 0 });
+  });
+
+  test.each([
+    ["its source", "tools/name.ts", 'export const name: string = "two";\n'],
+    ["the packages", "node_modules/.package-lock.json", '{"lockfileVersion": 3}'],
+  ])("says what to do where %s changed", async (_, path, text) => {
+    writeFileSync(join(root, path), text);
+    expect(await run(root)).toMatchObject({
+      stdout: "",
+      stderr:
+        "tools/tool.ts is not bundled as it is now, and the packages that it takes are not here: run npm ci, then this again.",
+      exitCode: 1,
+    });
   });
 });
 

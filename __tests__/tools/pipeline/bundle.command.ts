@@ -1,0 +1,53 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { exampleText, ROOT } from "../../support/settings";
+
+const bundle = (...scripts: string[]) =>
+  execa(process.execPath, [join(ROOT, "tools/pipeline/bundle.mjs"), ...scripts], { reject: false });
+
+describe("a tree as a pipeline's synth hands it on, without packages", () => {
+  const SCRIPTS = ["update", "plan", "apply", "release", "verify", "drift", "preview:teardown"];
+  const tree = mkdtempSync(join(tmpdir(), "slipway-synthesized-"));
+  beforeAll(async () => {
+    expect(await bundle(...SCRIPTS)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+    const left = new Set(["node_modules", "cdktf.out", "__tests__"]);
+    for (const name of readdirSync(ROOT).filter((one) => !one.startsWith(".") && !left.has(one)))
+      cpSync(join(ROOT, name), join(tree, name), { recursive: true });
+    for (const path of [".slipway/build", "node_modules/.package-lock.json"])
+      cpSync(join(ROOT, path), join(tree, path), { recursive: true });
+    writeFileSync(join(tree, "terraform.tfvars"), exampleText());
+    mkdirSync(join(tree, "plan"));
+  });
+  afterAll(() => rmSync(tree, { recursive: true }));
+
+  test.each([
+    ["update", ["main"], "The stack delivery is not in cdktf.out/stacks"],
+    ["plan", ["dev", "plan"], "The stack dev is not in cdktf.out/stacks"],
+    ["apply", ["dev", "plan"], "The stack dev is not in cdktf.out/stacks"],
+    ["release", ["dev"], "The stack dev is not in cdktf.out/stacks"],
+    ["verify", ["dev"], "The stack dev is not in cdktf.out/stacks"],
+    ["drift", ["nowhere"], 'no environment "nowhere"'],
+    ["preview:teardown", ["nowhere"], "nowhere"],
+  ])("npm run %s runs, and reads the settings", async (script, args, words) => {
+    const { exitCode, stderr } = await execa("npm", ["run", "--silent", script, "--", ...args], {
+      cwd: tree,
+      reject: false,
+    });
+    expect(stderr).toContain(words);
+    expect(stderr).not.toMatch(/Cannot find|is not bundled|\n\s+at /);
+    expect(exitCode).toBe(1);
+  });
+});
+
+test.each([
+  [["nothing", "plan", "lint"], /^Not nothing, lint, but scripts of package\.json that run a file/],
+  [[], /^Name scripts of package\.json that run a file/],
+])("says what it bundles where it is given %j", async (scripts, message) => {
+  expect(await bundle(...scripts)).toMatchObject({
+    exitCode: 1,
+    stdout: "",
+    stderr: expect.stringMatching(message),
+  });
+});
