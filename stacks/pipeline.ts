@@ -199,6 +199,7 @@ export class PipelineStack extends SlipwayStack {
       description: "Checks style and types",
       commands: ["npm run lint"],
       input: "Install",
+      cache: { bucket: this.artifacts, paths: [KNOWN_TYPES] },
     });
   }
 
@@ -494,6 +495,9 @@ const LOG_RETENTION_DAYS = 365;
 
 /** Where npm, in CodeBuild's image, and `npm run toolchain` keep what they fetched. */
 const FETCHED = ["/root/.npm/**/*", ".slipway/mirror/**/*", ".slipway/tools/**/*"];
+
+/** What the compiler keeps of files that it has checked, and finds again by what is in them (tsconfig.json). */
+const KNOWN_TYPES = ".slipway/cache/types.tsbuildinfo";
 
 const FOLDER_OF_REPORTS = ".slipway/reports";
 

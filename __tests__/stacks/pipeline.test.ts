@@ -265,6 +265,7 @@ async function buildspecOf(action: string): Promise<Buildspec> {
 interface Buildspec {
   readonly phases: { readonly build: { readonly commands: readonly string[] } };
   readonly artifacts?: unknown;
+  readonly cache?: unknown;
 }
 
 test("bundles all that runs on what was synthesized, and hands on no packages", async () => {
@@ -323,6 +324,11 @@ test("gives each environment's actions roles of their own: the plan's reads, the
   for (const project of ["install_", "lint_", "test_", "synth_"]) expect(allowed(project)).toEqual([]);
 });
 
+test("keeps what the compiler knows of checked files where the compiler looks for it", async () => {
+  const { tsBuildInfoFile } = JSON.parse(readFileSync(join(ROOT, "tsconfig.json"), "utf8")).compilerOptions;
+  expect((await buildspecOf("lint")).cache).toEqual({ paths: [tsBuildInfoFile] });
+});
+
 test("reads and writes its own artifacts, and no other pipeline's: what that deploys is in them", async () => {
   const stack = await pipelineStack([["dev"], ["prod"]]);
   const objects = resourcesOf(stack)
@@ -332,7 +338,11 @@ test("reads and writes its own artifacts, and no other pipeline's: what that dep
     .filter((resource) => /:hello-artifacts-[^/]*\//.test(resource));
   const bucket = "arn:aws:s3:::hello-artifacts-111111111111-eu-west-1";
   expect(new Set(objects)).toEqual(
-    new Set([`${bucket}/hello-main/*`, `${bucket}/cache/hello-main-install/*`]),
+    new Set([
+      `${bucket}/hello-main/*`,
+      `${bucket}/cache/hello-main-install/*`,
+      `${bucket}/cache/hello-main-lint/*`,
+    ]),
   );
 });
 
@@ -660,6 +670,7 @@ describe("the template of previews", () => {
         // CodePipeline cuts each pipeline's name off there.
         `arn:aws:s3:::${bucket}/hello-preview-main_d*`,
         `arn:aws:s3:::${bucket}/cache/hello-preview-main_dev-install/*`,
+        `arn:aws:s3:::${bucket}/cache/hello-preview-main_dev-lint/*`,
       ]),
     );
   });
