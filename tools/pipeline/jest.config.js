@@ -9,7 +9,13 @@ const PEOPLES = "tools/(bench|bootstrap|connect|demo|install|local-aws|rehearse|
 
 const rootDir = join(__dirname, "../..");
 
-/** `npm run test:report`: the tests of all that a pipeline deploys, and of all that its builds run. */
+/**
+ * Commands of builds as processes of their own: two thirds of all that the tests would take, to see what the same execution
+ * does for good a minute later. What they do inside is tested here, too.
+ */
+const COMMANDS_OF_BUILDS = "tools/.*\\.command\\.ts$";
+
+/** `npm run test:report`: the tests of all that a pipeline deploys, and of what its builds run. */
 module.exports = {
   ...common,
   rootDir,
@@ -22,6 +28,7 @@ module.exports = {
         "/node_modules/",
         "<rootDir>/__tests__/support/",
         `<rootDir>/__tests__/${PEOPLES}`,
+        `<rootDir>/__tests__/${COMMANDS_OF_BUILDS}`,
       ],
       // Nor is it of interest what of the tests' own was run: some of it runs elsewhere, as its source.
       coveragePathIgnorePatterns: ["/node_modules/", "<rootDir>/__tests__/", `<rootDir>/${PEOPLES}`],
