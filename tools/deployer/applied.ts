@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { z } from "zod";
 import { SAVED_PLAN } from "./stack";
 import type { SynthesizedStack } from "./stacks";
+import { backendOf, readState } from "./state";
 
 const stateSchema = z.object({ lineage: z.string(), serial: z.number() });
 type State = z.infer<typeof stateSchema>;
@@ -30,7 +30,6 @@ const recordSchema = z.object({
 type Applied = z.infer<typeof recordSchema>;
 
 type StackOnOthers = Pick<SynthesizedStack, "folder" | "foundations">;
-const s3Schema = z.object({ bucket: z.string(), key: z.string(), region: z.string() });
 
 /** What of a stack's folder is Terraform's own. The lock is not: it names the provider. */
 const TERRAFORMS = /^(\.terraform($|[\\/])|terraform\.tfstate|\.terraform\.tfstate)/;
@@ -55,14 +54,14 @@ export class AppliedStacks {
     const file = this.fileOf(stack.folder);
     const record = existsSync(file) ? readRecord(file) : undefined;
     if (!record || record.basis.given !== this.given(stack.folder)) return undefined;
-    const [basis, state] = await Promise.all([this.basis(stack), readState(stack.folder)]);
+    const [basis, state] = await Promise.all([this.basis(stack), stateOf(stack.folder)]);
     const isSame = isDeepStrictEqual(basis, record.basis) && isDeepStrictEqual(state, record.state);
     return isSame ? new Date(record.at) : undefined;
   }
 
   /** @returns what an initialized stack would be applied from now; undefined where that cannot be told */
   async basis({ folder, foundations }: StackOnOthers): Promise<Basis | undefined> {
-    const states = await Promise.all(foundations.map(readState));
+    const states = await Promise.all(foundations.map(stateOf));
     const known = states.filter((state) => state !== undefined);
     return known.length === states.length ? { given: this.given(folder), foundations: known } : undefined;
   }
@@ -73,7 +72,7 @@ export class AppliedStacks {
    * @param basis as it was when it was planned: where it has changed since, that was not applied, and nothing is remembered
    */
   async remember(stack: StackOnOthers, basis: Basis): Promise<void> {
-    const [now, state] = await Promise.all([this.basis(stack), readState(stack.folder)]);
+    const [now, state] = await Promise.all([this.basis(stack), stateOf(stack.folder)]);
     if (!state || !isDeepStrictEqual(now, basis)) return;
     const record: Applied = { basis, state, at: new Date().toISOString() };
     mkdirSync(this.folder, { recursive: true });
@@ -118,30 +117,7 @@ function readRecord(file: string): Applied | undefined {
   }
 }
 
-const backendOf = (stack: string): Readonly<Record<string, unknown>> =>
-  JSON.parse(readFileSync(join(stack, "cdk.tf.json"), "utf8")).terraform?.backend ?? {};
-
-/** That of another workspace lies elsewhere. */
-function isDefaultWorkspace(stack: string): boolean {
-  const { TF_WORKSPACE, TF_DATA_DIR } = process.env;
-  const file = resolve(stack, TF_DATA_DIR || ".terraform", "environment");
-  const name = TF_WORKSPACE || (existsSync(file) && readFileSync(file, "utf8").trim());
-  return !name || name === "default";
-}
-
-/** @returns undefined where there is none, it lies in no bucket, or it cannot be read */
-async function readState(stack: string): Promise<State | undefined> {
-  const backend = s3Schema.safeParse(backendOf(stack).s3);
-  if (!backend.success || !isDefaultWorkspace(stack)) return undefined;
-  const { bucket: Bucket, key: Key, region } = backend.data;
-  const s3 = new S3Client({ region, forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
-  try {
-    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-    return stateSchema.parse(JSON.parse((await Body?.transformToString()) ?? ""));
-  } catch {
-    // Whoever may not read it is told by Terraform.
-    return undefined;
-  } finally {
-    s3.destroy();
-  }
+async function stateOf(stack: string): Promise<State | undefined> {
+  const state = stateSchema.safeParse(await readState(stack));
+  return state.data;
 }

@@ -25,7 +25,12 @@ export interface StackOutputs {
   readonly failure?: string;
 }
 
-const outputsSchema = z.record(z.string(), z.object({ sensitive: z.boolean(), value: z.unknown() }));
+/** As Terraform prints them, and as they are in a state, which says of one that is not sensitive nothing. */
+const outputsSchema = z.record(
+  z.string(),
+  z.object({ sensitive: z.boolean().default(false), value: z.unknown() }),
+);
+const stateSchema = z.object({ version: z.literal(4), outputs: outputsSchema });
 
 /** The saved plan in the stack's folder, where no other file is asked for. */
 export const SAVED_PLAN = "slipway.tfplan";
@@ -152,16 +157,17 @@ export class Stack {
     throw new UserError(`${this.name} cannot be planned.\n${wordsOf(plan)}`);
   }
 
-  /** What the stack's last deploy put out. */
+  /** What the stack's last deploy put out: its state says, and where that is not to be had, Terraform does, or why it cannot. */
   async outputs(): Promise<StackOutputs> {
+    // Most commands never ask, and need no client of S3.
+    const { readState } = await import("./state");
+    const state = stateSchema.safeParse(await readState(this.folder));
+    if (state.success) return { values: valuesOf(state.data.outputs) };
     const init = await this.initialize();
     if (init.exitCode !== 0) return { failure: wordsOf(init) };
     const output = await this.terraform("output", ["-json"]);
     if (output.exitCode !== 0) return { failure: wordsOf(output) };
-    const values = Object.entries(outputsSchema.parse(JSON.parse(output.stdout)))
-      .filter(([, { sensitive }]) => !sensitive)
-      .map(([name, { value }]) => [name, value]);
-    return { values: Object.fromEntries(values) };
+    return { values: valuesOf(outputsSchema.parse(JSON.parse(output.stdout))) };
   }
 
   /** Addresses of what its state holds, data sources too. @throws UserError where it cannot be read */
@@ -188,6 +194,11 @@ export class Stack {
       onLine,
     });
   }
+}
+
+function valuesOf(outputs: z.infer<typeof outputsSchema>): Record<string, unknown> {
+  const told = Object.entries(outputs).filter(([, { sensitive }]) => !sensitive);
+  return Object.fromEntries(told.map(([name, { value }]) => [name, value]));
 }
 
 const APPLY = ["-input=false", `-lock-timeout=${LOCK_TIMEOUT}`];

@@ -38,7 +38,7 @@ import {
 import { inputsOf } from "./reuse";
 import { nobodyToAsk, type Screen, Show } from "./show";
 import { BOOTSTRAP, checkNames, type Stacks, synthesize } from "./stacks";
-import { equip, type Tree, takeTree } from "./tree";
+import { equip, handOnBundles, type Tree, takeTree } from "./tree";
 
 /** A pipeline that goes on changing itself would go on for ever. */
 const MOST_EXECUTIONS = 3;
@@ -276,6 +276,7 @@ export class Rehearsal {
     }
     if (before) {
       this.deployer.place = { project: folder, folder };
+      handOnBundles(before.tree, this.subject.tree);
       rmSync(before.tree.folder, { recursive: true, force: true });
     }
     const { tree, from } = this.subject;

@@ -1,5 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { execa } from "execa";
 import { UserError } from "../project";
 
@@ -114,6 +114,14 @@ export function equip(tree: Tree, project: string, settings: string | undefined)
   // As a junction on Windows, where links need a right of their own.
   symlinkSync(join(project, "node_modules"), packages, "junction");
   return settings ?? "terraform.tfvars";
+}
+
+/** Moves what was bundled in a copy to one that comes in its place: what has not changed is not bundled again. */
+export function handOnBundles(from: Tree, to: Tree): void {
+  const [made, wanted] = [from, to].map(({ folder }) => join(folder, ".slipway/build")) as [string, string];
+  if (!existsSync(made)) return;
+  mkdirSync(dirname(wanted), { recursive: true });
+  renameSync(made, wanted);
 }
 
 const words = ({ stderr, shortMessage }: { stderr?: string; shortMessage?: string }) =>

@@ -1,28 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppliedStacks } from "../../../tools/deployer/applied";
-import { FakeServer } from "../../support/fake-server";
-
-/** S3, as far as states are read from it. */
-class FakeS3 extends FakeServer {
-  /** Objects by "bucket/key". */
-  readonly objects = new Map<string, string>();
-  questions = 0;
-
-  putState(key: string, serial: number, lineage = `of ${key}`): void {
-    this.objects.set(`state/${key}`, JSON.stringify({ version: 4, serial, lineage, resources: [] }));
-  }
-
-  protected override answer({ url }: IncomingMessage, _: string, response: ServerResponse): void {
-    this.questions++;
-    const { pathname } = new URL(url!, "http://s3");
-    const found = this.objects.get(decodeURIComponent(pathname.slice(1)));
-    response.writeHead(found === undefined ? 404 : 200, { "content-type": "application/octet-stream" });
-    response.end(found ?? "<Error><Code>NoSuchKey</Code></Error>");
-  }
-}
+import { FakeS3 } from "../../support/fake-s3";
 
 let s3: FakeS3;
 let endpoint: string;

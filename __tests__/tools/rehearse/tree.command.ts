@@ -10,7 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { equip, takeTree } from "../../../tools/rehearse/tree";
+import { equip, handOnBundles, type Tree, takeTree } from "../../../tools/rehearse/tree";
 
 let project: string;
 let copies: string;
@@ -139,4 +139,14 @@ describe("the settings of a copy", () => {
       "--settings /no/such.tfvars: there is no such file",
     );
   });
+});
+
+test("hands on what was bundled in the copy before", () => {
+  const [from, to] = ["1", "2"].map((name) => ({ folder: join(copies, name) }) as Tree) as [Tree, Tree];
+  write({ "1/.slipway/build/main.cjs": "bundled", "2/index.ts": "two" }, copies);
+  handOnBundles(from, to);
+  expect(readFileSync(join(copies, "2/.slipway/build/main.cjs"), "utf8")).toBe("bundled");
+  // Of one in which nothing was.
+  handOnBundles(from, to);
+  expect(readdirSync(join(copies, "2")).sort()).toEqual([".slipway", "index.ts"]);
 });

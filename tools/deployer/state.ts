@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { z } from "zod";
+
+const s3Schema = z.object({ bucket: z.string(), key: z.string(), region: z.string() });
+
+/** Where a synthesized stack's state lies, as Terraform is told. */
+export function backendOf(stack: string): Readonly<Record<string, unknown>> {
+  const file = join(stack, "cdk.tf.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")).terraform?.backend ?? {}) : {};
+}
+
+/**
+ * A stack's state, from its bucket, without Terraform.
+ *
+ * @returns undefined where there is none, it lies in no bucket, or it cannot be read: Terraform tells which
+ */
+export async function readState(stack: string): Promise<unknown> {
+  const backend = s3Schema.safeParse(backendOf(stack).s3);
+  if (!backend.success || !isDefaultWorkspace(stack)) return undefined;
+  const { bucket: Bucket, key: Key, region } = backend.data;
+  const s3 = new S3Client({ region, forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
+  try {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+    return JSON.parse((await Body?.transformToString()) ?? "");
+  } catch {
+    return undefined;
+  } finally {
+    s3.destroy();
+  }
+}
+
+/** That of another workspace lies elsewhere. */
+function isDefaultWorkspace(stack: string): boolean {
+  const { TF_WORKSPACE, TF_DATA_DIR } = process.env;
+  const file = resolve(stack, TF_DATA_DIR || ".terraform", "environment");
+  const name = TF_WORKSPACE || (existsSync(file) && readFileSync(file, "utf8").trim());
+  return !name || name === "default";
+}
