@@ -156,6 +156,20 @@ export const releaseName = (environment: string) => `release-${environment}`;
 /** The alias of a function that its callers use. */
 export const LIVE_ALIAS = "live";
 
+/** Scripts that run on what was synthesized: those of the actions after it, and of builds that fetch it (drift, teardowns). */
+export const ON_SYNTHESIZED = ["update", "plan", "apply", "release", "verify", "drift", "preview:teardown"];
+
+/** What a pipeline begins with, and waits for longest. */
+export const INSTALL = {
+  action: "install",
+  commands: [
+    "npm ci",
+    "npm run --silent toolchain",
+    // Once, for all that come after. What does not bundle fails where it is used, and tells why there.
+    `npm run --silent bundle -- main.ts scan image ${ON_SYNTHESIZED.join(" ")} || true`,
+  ],
+} as const;
+
 /** The action by which a pipeline brings itself up to date. */
 export const UPDATE_ACTION = "update";
 

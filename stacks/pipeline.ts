@@ -28,7 +28,9 @@ import {
   deployRoleArn,
   IMAGE_ARTIFACT,
   IMAGE_VARIABLES,
+  INSTALL,
   imageName,
+  ON_SYNTHESIZED,
   PLAN_ARTIFACT,
   PLAN_VARIABLES,
   pipelineName,
@@ -186,9 +188,9 @@ export class PipelineStack extends SlipwayStack {
   }
 
   private install(): BuildStep {
-    return this.step("install", {
-      description: "Fetches what the others need",
-      commands: ["npm ci", "npm run --silent toolchain"],
+    return this.step(INSTALL.action, {
+      description: "Fetches and bundles what the others need",
+      commands: INSTALL.commands,
       output: "Install",
       cache: { bucket: this.artifacts, paths: FETCHED },
     });
@@ -244,7 +246,7 @@ export class PipelineStack extends SlipwayStack {
   private synth(): BuildStep {
     return this.step("synth", {
       description: "Synthesizes all stacks, once, and bundles what deploys them",
-      commands: ["npm run synth", `npm run --silent bundle -- ${BUNDLED.join(" ")}`],
+      commands: ["npm run synth", `npm run --silent bundle -- ${ON_SYNTHESIZED.join(" ")}`],
       input: "Install",
       output: "Build",
       // Bundles need no packages. They ask npm's list of these, which stays, whether they are of them.
@@ -486,9 +488,6 @@ const artifactsOfAll = (template: string) => artifactPrefix(template).replace(/\
 
 /** What is released; each kind of source tells it by this name. */
 const COMMIT = variableOf({ name: "Source" }, "CommitId");
-
-/** Scripts that run on what was synthesized: those of the actions after it, and of builds that fetch it (drift, teardowns). */
-const BUNDLED = ["update", "plan", "apply", "release", "verify", "drift", "preview:teardown"];
 
 /** Builds' logs tell who released what. */
 const LOG_RETENTION_DAYS = 365;

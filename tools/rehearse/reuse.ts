@@ -1,18 +1,19 @@
 import { z } from "zod";
-import { UPDATE_ACTION } from "../../shared/names";
+import { INSTALL, UPDATE_ACTION } from "../../shared/names";
 import type { Inputs, Question } from "../local-aws";
 
-/** What `install` does in stacks/pipeline.ts. Where it does anything else, it is not known what it reads. */
-const INSTALL = { action: "install", commands: ["npm ci", "npm run --silent toolchain"] } as const;
-/** How its second command ends. */
-const TOOLCHAIN = /(^|\s)node tools\/run\.mjs tools\/pipeline\/toolchain\.ts$/;
+/** The scripts that `install` runs. Where they do anything else, it is not known what they read. */
+const SCRIPTS = {
+  toolchain: /(^|\s)node tools\/run\.mjs tools\/pipeline\/toolchain\.ts$/,
+  bundle: /(^|\s)node tools\/pipeline\/bundle\.mjs$/,
+} as const;
 /** Scripts of the project's own that `npm ci` runs, which may read anything. */
 const RUN_BY_NPM = ["preinstall", "install", "postinstall", "preprepare", "prepare", "postprepare"];
-/** What the two commands read. */
+/** What its commands read. Bundles are of other sources, too, but one that is not of those at hand is made anew where it is used. */
 const READ = [
   /^(package|package-lock|npm-shrinkwrap|tsconfig)\.json$/,
   /^\.npmrc$/,
-  /^tools\/((run|bundle)\.mjs|project\.ts|pipeline\/toolchain\.ts|toolchain\/.*)$/,
+  /^tools\/((run|bundle|functions)\.mjs|project\.ts|pipeline\/(toolchain\.ts|bundle\.mjs)|toolchain\/.*)$/,
 ];
 
 /**
@@ -67,7 +68,7 @@ function isPlain(files: Readonly<Record<string, Uint8Array>>): boolean {
   if (!project.success || !locked.success) return false;
   const { scripts } = project.data;
   return (
-    TOOLCHAIN.test(scripts.toolchain ?? "") &&
+    Object.entries(SCRIPTS).every(([name, command]) => command.test(scripts[name] ?? "")) &&
     !RUN_BY_NPM.some((name) => Object.hasOwn(scripts, name)) &&
     !Object.values(locked.data.packages).some(({ resolved }) => resolved?.startsWith("file:"))
   );

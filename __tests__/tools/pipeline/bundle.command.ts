@@ -2,16 +2,16 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { ON_SYNTHESIZED } from "../../../shared/names";
 import { exampleText, ROOT } from "../../support/settings";
 
 const bundle = (...scripts: string[]) =>
   execa(process.execPath, [join(ROOT, "tools/pipeline/bundle.mjs"), ...scripts], { reject: false });
 
 describe("a tree as a pipeline's synth hands it on, without packages", () => {
-  const SCRIPTS = ["update", "plan", "apply", "release", "verify", "drift", "preview:teardown"];
   const tree = mkdtempSync(join(tmpdir(), "slipway-synthesized-"));
   beforeAll(async () => {
-    expect(await bundle(...SCRIPTS)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+    expect(await bundle(...ON_SYNTHESIZED)).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
     const left = new Set(["node_modules", "cdktf.out", "__tests__"]);
     for (const name of readdirSync(ROOT).filter((one) => !one.startsWith(".") && !left.has(one)))
       cpSync(join(ROOT, name), join(tree, name), { recursive: true });

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { INSTALL as ACTION } from "../../../shared/names";
 import type { Question } from "../../../tools/local-aws";
 import { inputsOf } from "../../../tools/rehearse/reuse";
 import { exampleSettings, ROOT } from "../../support/settings";
@@ -14,20 +15,26 @@ const spec = (commands: readonly string[]) =>
     phases: { install: { "runtime-versions": { nodejs: 22 } }, build: { commands } },
     artifacts: { files: ["**/*"] },
   });
-const INSTALL = spec(["npm ci", "npm run --silent toolchain"]);
+const INSTALL = spec(ACTION.commands);
 const stages = [
   { name: "Install", actions: [{ name: "install" }] },
   { name: "Build", actions: [{ name: "lint" }, { name: "image-web" }] },
   { name: "Update", actions: [{ name: "update" }] },
   { name: "Plan", actions: [{ name: "plan-prod" }] },
 ];
-const SCRIPTS = { toolchain: "node tools/run.mjs tools/pipeline/toolchain.ts", lint: "biome check ." };
+const SCRIPTS = {
+  toolchain: "node tools/run.mjs tools/pipeline/toolchain.ts",
+  bundle: "node tools/pipeline/bundle.mjs",
+  lint: "biome check .",
+};
 const FILES = {
   "package.json": JSON.stringify({ name: "slipway", scripts: SCRIPTS }),
   "package-lock.json": JSON.stringify({ packages: { "": { name: "slipway" }, "node_modules/zod": {} } }),
   "tools/run.mjs": "",
   "tools/bundle.mjs": "",
+  "tools/functions.mjs": "",
   "tools/pipeline/toolchain.ts": "",
+  "tools/pipeline/bundle.mjs": "",
   "tools/pipeline/plan.ts": "",
   "app/index.ts": "",
 };
@@ -58,13 +65,15 @@ test("nothing is reused of a pipeline that does not update itself", async () => 
   expect(await inputsOf(question)).toBeUndefined();
 });
 
-test("install depends on what npm and the toolchain's script read, and on nothing else of the tree", async () => {
+test("install depends on what npm and the scripts read, and on nothing else of the tree", async () => {
   expect(await inputs("install")).toEqual([
     "package.json",
     "package-lock.json",
     "tools/run.mjs",
     "tools/bundle.mjs",
+    "tools/functions.mjs",
     "tools/pipeline/toolchain.ts",
+    "tools/pipeline/bundle.mjs",
   ]);
 });
 
@@ -78,10 +87,17 @@ const locked = (entry: object) => ({
 });
 
 test.each<[string, Record<string, string>, string?]>([
-  ["it does something else, too", FILES, spec(["npm ci", "npm run --silent toolchain", "make"])],
+  ["it does something else, too", FILES, spec([...ACTION.commands, "make"])],
   ["its buildspec lies in the source", FILES, "buildspec.yml"],
   ["npm runs a script of the project's", packageJson({ scripts: { ...SCRIPTS, postinstall: "node x.js" } })],
-  ["the toolchain's script is another one", packageJson({ scripts: { toolchain: "make tools" } })],
+  [
+    "the toolchain's script is another one",
+    packageJson({ scripts: { ...SCRIPTS, toolchain: "make tools" } }),
+  ],
+  [
+    "the script that bundles is another one",
+    packageJson({ scripts: { ...SCRIPTS, bundle: "make bundles" } }),
+  ],
   ["the project has workspaces", packageJson({ workspaces: ["packages/*"] })],
   ["a package lies in the project", locked({ link: true })],
   ["a package is a file of the project", locked({ resolved: "file:own.tgz" })],
@@ -93,7 +109,7 @@ test.each<[string, Record<string, string>, string?]>([
 
 test("what install reads is known of this project's own", async () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  expect(scripts.toolchain).toBe(SCRIPTS.toolchain);
+  expect(scripts).toMatchObject({ toolchain: SCRIPTS.toolchain, bundle: SCRIPTS.bundle });
   const stack = synthesizePipeline(await exampleSettings());
   const install = resourcesOf(stack).find(
     ({ type, properties }) => type === "aws_codebuild_project" && /-install$/.test(String(properties.name)),
