@@ -48,3 +48,6 @@ export interface FunctionRelease extends DeploymentGroup {
 
 /** Name of the variable that tells a release the image of a service, by its digest. */
 export const imageVariable = (service: string) => `IMAGE_${service.toUpperCase().replaceAll("-", "_")}`;
+
+/** How often a release asks AWS the same thing: each so many seconds, or as many as a variable of its environment says. */
+export const RELEASE_ASKS = { every: 5, variable: "SLIPWAY_RELEASE_SECONDS" } as const;

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { releaseRoleArn } from "../../shared/names";
 import { ADDRESSES_FILE, PREVIEW_ADDRESSES } from "../../shared/previews";
+import { RELEASE_ASKS } from "../../shared/releases";
 import { broughtBack } from "../../shared/run-report";
 import { runCommand, UserError } from "../project";
 import { releaseClients } from "../release/clients";
@@ -14,9 +15,6 @@ import { bringBack, checkStands, release } from "../release/release";
 import { ReleasableService } from "../release/service";
 import { accessStackOf } from "../role";
 import { howToDeploy, readEnvironment, readOutputs } from "./environment";
-
-/** Between two questions about the same thing. */
-const SECONDS = 5;
 
 /**
  * `npm run release -- ENVIRONMENT [FOLDER]`: releases the images that IMAGE_<SERVICE> name, and the functions as they are
@@ -46,7 +44,7 @@ runCommand(async () => {
     role: releaseRoleArn(settings, environment),
     clients: await releaseClients(settings, environment),
     tell: (line) => console.log(line),
-    every: 1000 * Number(process.env.SLIPWAY_RELEASE_SECONDS ?? SECONDS),
+    every: 1000 * Number(process.env[RELEASE_ASKS.variable] ?? RELEASE_ASKS.every),
     interrupted: interruption(),
   };
   const subjects = [

@@ -278,6 +278,24 @@ describe("builds", () => {
     );
   });
 
+  test.each([
+    [60_000, ""],
+    [12_000, "1"],
+    [1000, "0.5"],
+  ])("have releases ask as often as minutes of %s ms want it", async (minute, seconds) => {
+    const buildspec =
+      "version: 0.2\nenv: { exported-variables: [ASKS] }\nphases: { build: { commands: ['export ASKS=$SLIPWAY_RELEASE_SECONDS'] } }";
+    await create({ source: { type: "NO_SOURCE", buildspec } });
+    const builds = new Builds({ endpoint: () => bed.endpoint, time: new EmulatedTime(minute) });
+    const { run } = builds.start(
+      { account: BUILD, region: "eu-west-1" },
+      (await projectNow()) as unknown as Project,
+      { projectName: "build", environmentVariablesOverride: [] },
+    );
+    await run.done;
+    expect(run.exported).toEqual([{ name: "ASKS", value: seconds }]);
+  });
+
   test("one token starts one build", async () => {
     await create({ source: noSource });
     const token = { idempotencyToken: "once" };

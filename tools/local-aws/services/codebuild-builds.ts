@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { z } from "zod";
+import { RELEASE_ASKS } from "../../../shared/releases";
 import { AwsError, type Scope } from "../aws-request";
 import { PhaseFailure } from "../builds/buildspec";
 import {
@@ -117,6 +118,8 @@ const TOKEN_SECONDS = 5 * 60;
 
 /** How many ids a list shows at once. */
 const PAGE = 100;
+/** More often would be of no use to anybody. */
+const LEAST_SECONDS = 0.5;
 
 /** CodeBuild's builds. They run on this machine, and end with Local AWS. */
 export class Builds {
@@ -241,6 +244,7 @@ export class Builds {
         CODEBUILD_LOG_PATH: logs?.stream ?? uuid,
         CODEBUILD_PROJECT_ARN: project.arn,
         CODEBUILD_START_TIME: String(Date.now()),
+        ...pace(this.time),
       },
       variables: project.environment.environmentVariables,
       timeoutMilliseconds: project.timeoutInMinutes * 60_000,
@@ -460,4 +464,11 @@ function describeLogs(
     cloudWatchLogs,
     s3Logs: config?.s3Logs ?? { status: "DISABLED" },
   };
+}
+
+/** A release that waits for short minutes asks more often. */
+function pace(time: EmulatedTime): Record<string, string> {
+  const seconds = time.real(RELEASE_ASKS.every);
+  if (seconds >= RELEASE_ASKS.every) return {};
+  return { [RELEASE_ASKS.variable]: String(Math.max(LEAST_SECONDS, seconds)) };
 }
