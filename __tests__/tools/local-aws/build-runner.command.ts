@@ -442,6 +442,24 @@ describe("the end", () => {
     expect(Date.now() - started).toBeLessThan(10_000);
   });
 
+  test("leaves to a source what it brought, when nothing of the build runs any more", async () => {
+    const left: unknown[] = [];
+    const leave = (folder: string) =>
+      left.push([readFileSync(join(folder, "made"), "utf8"), pids().filter(lives)]);
+    const commands = ["sleep 300 & echo pid=$!", "printf new > made"];
+    await runBuild({ build: { commands } }, {}, { sources: [{ ...nothing, leave }] });
+    expect([left, existsSync(sourceFolder())]).toEqual([[["new", []]], false]);
+  });
+
+  test("leaves nothing of a build that is stopped", async () => {
+    const leave = jest.fn();
+    const run = start(specOf(sleeper), { sources: [{ ...nothing, leave }] });
+    await until(() => pids().length === 2);
+    run.stop();
+    await run.done;
+    expect(leave).not.toHaveBeenCalled();
+  });
+
   /** Runs a script of its own, which has `BuildProcesses`. */
   function elsewhere(script: string) {
     const { code } = transformFileSync(join(__dirname, "../../../tools/local-aws/builds/processes.ts"), {

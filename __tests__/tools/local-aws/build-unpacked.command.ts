@@ -91,6 +91,14 @@ async function bring(key: string): Promise<string> {
   return folder;
 }
 
+/** A build in the folder ends. @returns an inode, by which the folder of its packages is known again */
+function end(folder: string): number {
+  const { ino } = statSync(join(folder, "node_modules"));
+  artifacts.takeBack(folder);
+  rmSync(folder, { recursive: true });
+  return ino;
+}
+
 const text = (folder: string, path: string) => readFileSync(join(folder, path), "utf8");
 
 test("what one build has made, others get without unpacking it: packages and large files shared, the rest their own", async () => {
@@ -182,6 +190,102 @@ test("one that a build still lays out is removed only after that, however many c
   for (const key of ["1", "2", "3", "4"]) await put(madeFolder(), key);
   arrive();
   expect(text(await brought, PACKAGE)).toBe("two");
+});
+
+describe("the packages of a build that has ended", () => {
+  beforeEach(() => put(madeFolder(), "install"));
+
+  const BROKEN: [string, (folder: string) => void][] = [
+    ["is as it was", () => {}],
+    ["has a file more", (folder) => writeFileSync(join(folder, "node_modules/pack/more.js"), "more")],
+    ["has a folder more", (folder) => mkdirSync(join(folder, "node_modules/other/sub"), { recursive: true })],
+    ["lacks a file", (folder) => rmSync(join(folder, PACKAGE))],
+    ["lacks a package", (folder) => rmSync(join(folder, dirname(PACKAGE)), { recursive: true })],
+    [
+      "has another file in its place",
+      (folder) => {
+        rmSync(join(folder, PACKAGE));
+        writeFileSync(join(folder, PACKAGE), "owt");
+      },
+    ],
+    ["has written into a file", (folder) => appendFileSync(join(folder, PACKAGE), " changed")],
+    [
+      "has a link to elsewhere in place of a file",
+      (folder) => {
+        rmSync(join(folder, PACKAGE));
+        symlinkSync(join(folder, "main.ts"), join(folder, PACKAGE));
+      },
+    ],
+    [
+      "has a link to elsewhere in place of a folder",
+      (folder) => {
+        rmSync(join(folder, dirname(PACKAGE)), { recursive: true });
+        symlinkSync(home, join(folder, dirname(PACKAGE)));
+      },
+    ],
+    [
+      "has another link",
+      (folder) => {
+        rmSync(join(folder, "node_modules/.bin/pack"));
+        symlinkSync("/bin/sh", join(folder, "node_modules/.bin/pack"));
+      },
+    ],
+    [
+      "has a folder in place of a link",
+      (folder) => {
+        rmSync(join(folder, "node_modules/.bin/pack"));
+        mkdirSync(join(folder, "node_modules/.bin/pack"));
+      },
+    ],
+    ["has a folder that is closed", (folder) => chmodSync(join(folder, dirname(PACKAGE)), 0o500)],
+  ];
+  test.each(BROKEN)("are the next one's, as the artifact has them, where it %s", async (_, spoil) => {
+    const fresh = await bring("install");
+    const one = await bring("install");
+    spoil(one);
+    const ino = end(one);
+    const next = await bring("install");
+    expect(statSync(join(next, "node_modules")).ino).toBe(ino);
+    const filesIn = (folder: string) => filesBelow(folder, true).map(({ path }) => path);
+    expect(filesIn(next)).toEqual(filesIn(fresh));
+    expect([text(next, "main.ts"), text(next, PACKAGE)]).toEqual(["one", "two"]);
+    expect(readlinkSync(join(next, "node_modules/.bin/pack"))).toBe("../pack/index.js");
+    expect(statSync(join(next, dirname(PACKAGE))).mode & 0o777).toBe(
+      statSync(join(fresh, dirname(PACKAGE))).mode & 0o777,
+    );
+  });
+
+  test("are not those of one that was given others, nor of one that has none any more", async () => {
+    const other = madeFolder();
+    writeFileSync(join(other, PACKAGE), "other");
+    await put(other, "other");
+    const ino = end(await bring("other"));
+    const without = await bring("install");
+    rmSync(join(without, "node_modules"), { recursive: true });
+    artifacts.takeBack(without);
+    const next = await bring("install");
+    expect(statSync(join(next, "node_modules")).ino).not.toBe(ino);
+    expect(text(next, PACKAGE)).toBe("two");
+  });
+
+  test("are those of an artifact that a build has made of them, too", async () => {
+    const made = await bring("install");
+    writeFileSync(join(made, "main.ts"), "new");
+    await put(made, "again");
+    const ino = end(made);
+    const next = await bring("again");
+    expect([statSync(join(next, "node_modules")).ino, text(next, "main.ts")]).toEqual([ino, "new"]);
+  });
+
+  test("are gone when Local AWS ends, and taken back no more", async () => {
+    const [one, other] = [await bring("install"), await bring("install")];
+    const { nlink } = statSync(join(other, PACKAGE));
+    end(one);
+    await artifacts.stop();
+    artifacts.takeBack(other);
+    // The artifact's own and the one that was kept.
+    expect(statSync(join(other, PACKAGE)).nlink).toBe(nlink - 2);
+  });
 });
 
 test("what cannot be kept unpacked fails no build, and is fetched by the next one", async () => {

@@ -22,6 +22,12 @@ export interface BuildSource {
    * @returns value of CODEBUILD_RESOLVED_SOURCE_VERSION, where there is one
    */
   bring(folder: string, role: ServiceRole, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Takes of the folder what is of use for the next build. Nothing runs there any more, and the rest goes.
+   *
+   * @default - nothing is
+   */
+  leave?(folder: string): void;
 }
 
 export interface BuildOutput {
@@ -88,6 +94,7 @@ export function s3Source(
       }
       return undefined;
     },
+    leave: (folder) => artifacts?.takeBack(folder),
   };
 }
 

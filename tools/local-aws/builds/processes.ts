@@ -139,15 +139,19 @@ export class BuildProcesses {
     });
   }
 
-  /** Kills all that runs, first politely, and removes the folder. */
-  async end(): Promise<void> {
-    this.ending ??= this.kill();
+  /**
+   * Kills all that runs, first politely, and removes the folder.
+   *
+   * @param save takes out of the folder what is to stay, when nothing runs any more. @default - nothing stays
+   */
+  async end(save = () => {}): Promise<void> {
+    this.ending ??= this.kill(save);
     await this.ending;
     // We may have been writing into it ourselves while it was removed.
     this.removeFolder();
   }
 
-  private async kill(): Promise<void> {
+  private async kill(save: () => void): Promise<void> {
     const closing = [...this.commands.values()]
       .filter(({ closed }) => !closed)
       .map(({ child }) => new Promise((resolve) => child.once("close", resolve)));
@@ -163,6 +167,7 @@ export class BuildProcesses {
     this.fail();
     for (const group of this.commands.keys()) this.keeper.remove(String(group));
     this.commands.clear();
+    save();
     this.removeFolder();
     this.keeper.remove(this.folder);
     this.keeper.users.delete(this.onGone);

@@ -98,6 +98,8 @@ export class BuildRun {
   private readonly abort = new AbortController();
   /** Names of the variables that hold one. */
   private readonly secrets = new Set<string>();
+  /** What is done with sources in the end. */
+  private readonly brought: (() => void)[] = [];
   private ending?: BuildStatus;
   private processes?: BuildProcesses;
   private log?: BuildLog;
@@ -232,6 +234,7 @@ export class BuildRun {
       variables[`CODEBUILD_SOURCE_VERSION${suffix}`] = source.version;
       if (resolved) variables[`CODEBUILD_RESOLVED_SOURCE_VERSION${suffix}`] = resolved;
       if (!index) this.resolvedSourceVersion = resolved;
+      this.brought.push(() => source.leave?.(own));
       log.say(`CODEBUILD_SRC_DIR${suffix}=${own}`);
     }
     return variables;
@@ -318,7 +321,9 @@ export class BuildRun {
 
   /** Nothing that ran is left after it, and the log is complete. */
   private async finish(): Promise<void> {
-    await this.processes?.end();
+    await this.processes?.end(() => {
+      for (const leave of this.brought) leave();
+    });
     await this.log?.close();
   }
 

@@ -1,8 +1,10 @@
 import {
   copyFileSync,
+  type Dirent,
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -24,6 +26,12 @@ const MOST = 4;
 const BUSY_MILLISECONDS = 20;
 /** What a build would rather replace than write into. */
 const PACKAGES = /(^|\/)node_modules\//;
+/** Where nearly all of them are. */
+const PACKAGES_FOLDER = "node_modules";
+/** The owner may look into a folder and change it. */
+const OPEN = 0o700;
+/** Of how many builds that have ended the packages are kept: of those that a stage runs side by side. */
+const MOST_SPARE = 6;
 /** So are larger files: programs and bundles. */
 const LARGE_BYTES = 1024 * 1024;
 
@@ -42,6 +50,10 @@ export class UnpackedArtifacts {
   private busy = 0;
   /** Over when nothing is being laid out any more. */
   private turn: Promise<void> = Promise.resolve();
+  /** Packages of builds that have ended, and which these are: to look through their folders takes a third of making them. */
+  private spare: { readonly packages: string; readonly folder: string }[] = [];
+  /** Which packages folders of builds have got. */
+  private readonly laidOut = new Map<string, string>();
   private processes?: BuildProcesses;
   private made = 0;
 
@@ -72,11 +84,32 @@ export class UnpackedArtifacts {
     await this.using(async () => {
       const all = await found;
       // One after the other: all at once, the first build would begin when the last one can.
-      const turn = this.turn.then(() => all.layOut(folder, signal));
+      const turn = this.turn.then(() => all.layOut(folder, signal, this.takeSpare(all)));
       this.turn = turn.catch(() => {});
       await turn;
+      this.laidOut.set(folder, all.packages);
     });
     return true;
+  }
+
+  /** Takes the packages of a build that has ended. Whoever gets them, gets them as the artifact has them. */
+  takeBack(build: string): void {
+    const packages = this.laidOut.get(build);
+    this.laidOut.delete(build);
+    if (!packages || !this.processes || this.spare.length >= MOST_SPARE) return;
+    const folder = join(this.processes.folder, `spare${this.made++}`);
+    try {
+      renameSync(join(build, PACKAGES_FOLDER), folder);
+      this.spare.push({ packages, folder });
+    } catch {
+      // They go with their build.
+    }
+  }
+
+  private takeSpare({ packages }: Unpacked): string | undefined {
+    const found = this.spare.find((one) => one.packages === packages);
+    this.spare = this.spare.filter((one) => one !== found);
+    return found?.folder;
   }
 
   /** Packs files, of which some may lie packed here already. */
@@ -174,6 +207,9 @@ const isSame = ({ modified, size }: Known, stats: Stats) => stats.mtimeMs === mo
 
 /** An artifact that lies unpacked in a folder of ours. */
 class Unpacked {
+  /** The same for artifacts that share all their packages; "" for one that has none. */
+  readonly packages: string;
+
   private constructor(
     private readonly home: string,
     private readonly folders: readonly string[],
@@ -181,7 +217,10 @@ class Unpacked {
     private readonly shared: readonly (readonly [path: string, ino: number, known: Known])[],
     private readonly own: readonly string[],
     private readonly links: readonly (readonly [path: string, target: string])[],
-  ) {}
+  ) {
+    const inos = shared.filter(([path]) => path.startsWith(`${PACKAGES_FOLDER}/`)).map(([, ino]) => ino);
+    this.packages = inos.length ? `${inos.length}:${inos.reduce((sum, ino) => sum + ino)}` : "";
+  }
 
   /** @param isLaidOut whether the files are there already */
   static async of(home: string, packed: Map<number, Known>, isLaidOut = false): Promise<Unpacked> {
@@ -210,21 +249,65 @@ class Unpacked {
     return new Unpacked(home, [...folders], shared, own, links);
   }
 
-  async layOut(folder: string, signal: AbortSignal): Promise<void> {
+  /** @param spare packages of another build, which become this one's. @default - all are laid out anew */
+  async layOut(folder: string, signal: AbortSignal, spare?: string): Promise<void> {
     const files = join(this.home, FILES);
     const pause = pauses(signal);
-    for (const one of this.folders) mkdirSync(join(folder, one), { recursive: true });
+    const there = new Set<string>();
+    if (spare)
+      try {
+        await this.lookThrough(spare, there, pause);
+        renameSync(spare, join(folder, PACKAGES_FOLDER));
+      } catch {
+        // It goes when we end.
+        there.clear();
+      }
+    for (const one of this.folders) if (!there.has(one)) mkdirSync(join(folder, one), { recursive: true });
     for (const path of this.own) copyFileSync(join(files, path), join(folder, path));
     const changed: string[] = [];
     for (const [path, , known] of this.shared) {
+      if (there.has(path)) continue;
       const file = join(files, path);
       if (isSame(known, statSync(file))) linkSync(file, join(folder, path));
       else changed.push(path);
       await pause();
     }
-    for (const [path, target] of this.links) symlinkSync(target, join(folder, path));
+    for (const [path, target] of this.links) if (!there.has(path)) symlinkSync(target, join(folder, path));
     // A build has written into them after all: this one gets them as they were.
     if (changed.length) await unpackZip(join(this.home, ZIP), folder, new Set(changed));
+  }
+
+  /**
+   * Takes away from another build's packages what is not as it is here.
+   *
+   * @param there gets the paths of all that is
+   */
+  private async lookThrough(spare: string, there: Set<string>, pause: () => Promise<void>): Promise<void> {
+    const folders = new Set<string>();
+    for (const one of this.folders)
+      for (let path = one.replace(/\/$/, ""); path !== "." && !folders.has(path); path = dirname(path))
+        folders.add(path);
+    const shared = new Map(this.shared.map(([path, ino, known]) => [path, { ino, known }]));
+    const links = new Map(this.links);
+    const isAsHere = (path: string, file: string, entry: Dirent): boolean => {
+      if (entry.isDirectory()) return folders.has(path) && (lstatSync(file).mode & OPEN) === OPEN;
+      if (entry.isSymbolicLink()) return links.get(path) === readlinkSync(file);
+      const wanted = shared.get(path);
+      if (!wanted || !entry.isFile()) return false;
+      const stats = lstatSync(file);
+      return stats.ino === wanted.ino && isSame(wanted.known, stats);
+    };
+    const look = async (folder: string, inner: string): Promise<void> => {
+      await pause();
+      for (const entry of readdirSync(folder, { withFileTypes: true })) {
+        const [path, file] = [`${inner}/${entry.name}`, join(folder, entry.name)];
+        if (isAsHere(path, file, entry)) {
+          there.add(path);
+          if (entry.isDirectory()) await look(file, path);
+        } else rmSync(file, { recursive: true });
+      }
+    };
+    await look(spare, PACKAGES_FOLDER);
   }
 
   remove(packed: Map<number, Known>): void {
