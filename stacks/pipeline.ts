@@ -416,7 +416,7 @@ export class PipelineStack extends SlipwayStack {
       description: `Tests what is deployed in ${name}`,
       commands: [
         // The tests need the packages, and all else what was synthesized.
-        'cp -R "$CODEBUILD_SRC_DIR_Build/cdktf.out" . && cp -R "$CODEBUILD_SRC_DIR_Build/.slipway/build" .slipway',
+        'rm -rf .slipway/build && mv "$CODEBUILD_SRC_DIR_Build/.slipway/build" .slipway && mv "$CODEBUILD_SRC_DIR_Build/cdktf.out" .',
         // A retry after the way back would find the old version, and it well.
         `npm run --silent release -- ${which} --stands ${released}`,
         `npm run --silent verify -- ${which} || { npm run --silent release -- ${which} --back ${released}; exit 1; }`,

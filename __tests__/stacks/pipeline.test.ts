@@ -567,7 +567,7 @@ describe("a release", () => {
     ]);
     const { phases } = await buildspecOf("verify-dev");
     expect(phases.build.commands).toEqual([
-      'cp -R "$CODEBUILD_SRC_DIR_Build/cdktf.out" . && cp -R "$CODEBUILD_SRC_DIR_Build/.slipway/build" .slipway',
+      'rm -rf .slipway/build && mv "$CODEBUILD_SRC_DIR_Build/.slipway/build" .slipway && mv "$CODEBUILD_SRC_DIR_Build/cdktf.out" .',
       'npm run --silent release -- dev --stands "$CODEBUILD_SRC_DIR_Release_dev"',
       'npm run --silent verify -- dev || { npm run --silent release -- dev --back "$CODEBUILD_SRC_DIR_Release_dev"; exit 1; }',
     ]);
