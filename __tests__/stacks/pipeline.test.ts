@@ -255,8 +255,8 @@ test("runs commands that are scripts of this repository", async () => {
 const scriptsIn = (command: string) =>
   [...command.matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, script]) => script!);
 
-async function buildspecOf(action: string): Promise<Buildspec> {
-  const project = resourcesOf(await pipelineStack([["dev"], ["prod"]])).find(
+function buildspecOf(stack: SynthesizedStack, action: string): Buildspec {
+  const project = resourcesOf(stack).find(
     ({ type, properties }) => type === "aws_codebuild_project" && properties.name === `hello-main-${action}`,
   );
   return JSON.parse((project!.properties.source as { buildspec: string }).buildspec);
@@ -269,14 +269,15 @@ interface Buildspec {
 }
 
 test("bundles all that runs on what was synthesized, and hands on no packages", async () => {
-  const { phases, artifacts } = await buildspecOf("synth");
+  const stack = await pipelineStack([["dev"], ["prod"]]);
+  const { phases, artifacts } = buildspecOf(stack, "synth");
   const bundled = phases.build.commands[1]!.split(" -- ")[1]!.split(" ");
-  const actions = stagesOf(await pipelineStack([["dev"], ["prod"]])).flatMap((stage) => stage.actions);
+  const actions = stagesOf(stack).flatMap((stage) => stage.actions);
   const given = actions.filter(({ input_artifacts = [] }) => input_artifacts.includes("Build"));
   expect(given).toHaveLength(9);
   const run = new Set(["drift", "preview:teardown"]);
   for (const { name } of given)
-    for (const command of (await buildspecOf(name)).phases.build.commands)
+    for (const command of buildspecOf(stack, name).phases.build.commands)
       for (const script of scriptsIn(command)) run.add(script);
   expect(new Set(bundled)).toEqual(run);
   expect(artifacts).toEqual({
@@ -326,7 +327,7 @@ test("gives each environment's actions roles of their own: the plan's reads, the
 
 test("keeps what the compiler knows of checked files where the compiler looks for it", async () => {
   const { tsBuildInfoFile } = JSON.parse(readFileSync(join(ROOT, "tsconfig.json"), "utf8")).compilerOptions;
-  expect((await buildspecOf("lint")).cache).toEqual({ paths: [tsBuildInfoFile] });
+  expect(buildspecOf(await pipelineStack([["dev"]]), "lint").cache).toEqual({ paths: [tsBuildInfoFile] });
 });
 
 test("reads and writes its own artifacts, and no other pipeline's: what that deploys is in them", async () => {
@@ -565,7 +566,7 @@ describe("a release", () => {
       "Build",
       "Release_dev",
     ]);
-    const { phases } = await buildspecOf("verify-dev");
+    const { phases } = buildspecOf(await pipelineStack([["dev"]]), "verify-dev");
     expect(phases.build.commands).toEqual([
       'rm -rf .slipway/build && mv "$CODEBUILD_SRC_DIR_Build/.slipway/build" .slipway && mv "$CODEBUILD_SRC_DIR_Build/cdktf.out" .',
       'npm run --silent release -- dev --stands "$CODEBUILD_SRC_DIR_Release_dev"',
