@@ -15,10 +15,10 @@ export const installed = join(root, "node_modules/.package-lock.json");
 /** What bundles depend on beside their sources: how they are made. */
 const SCRIPTS = ["run.mjs", "bundle.mjs", "functions.mjs"].map((name) => join(root, "tools", name));
 
-/** Packages that find files of their own beside themselves; and one that is no more than asked for, where Node has no clock. */
+/** Packages that find files of their own beside themselves; `performance` is none, and only asked for by what has no such global. */
 const EXTERNAL = ["esbuild", "playwright-core", "performance"];
 
-/** Another one, and what it finds: that lies beside the bundles, which need no packages so. */
+/** Another one, whose file is put beside the bundles: so these need no packages. */
 const PARSER = { file: /[\\/]@cdktf[\\/]hcl2json[\\/]lib[\\/]bridge\.js$/, finds: "main.wasm.gz" };
 
 const stamp = (path) => {
