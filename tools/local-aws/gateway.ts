@@ -56,6 +56,8 @@ import { EmulatedTime } from "./time";
 
 /** Builds may be silent for minutes between two calls. */
 const KEEP_ALIVE_MILLISECONDS = 10 * 60_000;
+/** How often moto is asked at most where it stumbles over itself. */
+const TRIES = 3;
 
 export interface GatewayProps {
   /** Whose the credentials are that no AssumeRole of this gateway gave out. */
@@ -231,10 +233,15 @@ export class Gateway {
   ): Promise<void> {
     let asked = request.body;
     for (const quirk of quirks) asked = (await quirk.ask?.({ ...request, body: asked })) ?? asked;
-    const upstream = this.open(incoming, request.scope.account, asked.length);
-    upstream.end(asked);
-    const message = await answerOf(upstream);
-    const answer = await readBody(message);
+    const ask = async () => {
+      const upstream = this.open(incoming, request.scope.account, asked.length);
+      upstream.end(asked);
+      const message = await answerOf(upstream);
+      return { message, answer: await readBody(message) };
+    };
+    let { message, answer } = await ask();
+    for (let tries = 1; tries < TRIES && hasStumbled(message, answer); tries++)
+      ({ message, answer } = await ask());
     const status = message.statusCode ?? 500;
     if (failedInside(message, request)) throw explainFailure(request, answer);
 
@@ -398,6 +405,13 @@ function failedInside({ statusCode = 500, headers }: IncomingMessage, { service 
   const page = /^text\/html/.test(headers["content-type"] ?? "");
   return page && service !== "s3" && (statusCode === 404 || statusCode === 405);
 }
+
+/**
+ * Whether moto has raised what it did not expect. Now and then it looks through what another of its threads adds to, and
+ * Python does not allow that ("dictionary changed size during iteration"): nothing was done yet, and asked again it answers.
+ */
+const hasStumbled = ({ statusCode }: IncomingMessage, answer: Buffer) =>
+  statusCode === 500 && answer.includes("<title>500 Internal Server Error</title>");
 
 /** A failure inside moto must not look like one of AWS's: the provider would try again for minutes. */
 function explainFailure(request: Omit<AwsRequest, "scope">, answer: Buffer): AwsError {

@@ -93,6 +93,38 @@ test("broken JSON is refused", async () => {
   expect(content.__type).toBe("SerializationException");
 });
 
+describe("where moto's threads run into each other", () => {
+  const PAGE =
+    "<!doctype html><title>500 Internal Server Error</title><h1>Internal Server Error</h1><p>The server encountered an internal error.</p>";
+  const asked: string[] = [];
+  /** @param times how often it stumbles */
+  const stumble = (times: number) => {
+    asked.length = 0;
+    bed.upstream = (_, response, body) => {
+      asked.push(body.toString());
+      if (asked.length <= times) response.writeHead(500, { "content-type": "text/html" }).end(PAGE);
+      else response.end("<done/>");
+    };
+  };
+
+  test("it is asked the same again", async () => {
+    stumble(2);
+    const answer = await bed.form("iam", { Action: "CreateRole", RoleName: "build" });
+    expect([answer.status, await answer.text()]).toEqual([200, "<done/>"]);
+    expect(asked).toEqual(Array(3).fill(expect.stringContaining("RoleName=build")));
+  });
+
+  test("it is not asked for ever", async () => {
+    stumble(9);
+    const answer = await bed.form("iam", { Action: "CreateRole", RoleName: "build" });
+    expect([answer.status, await answer.text()]).toEqual([
+      400,
+      expect.stringContaining("cannot do iam CreateRole: moto answers 500 Internal Server Error"),
+    ]);
+    expect(asked).toHaveLength(3);
+  });
+});
+
 describe("a failure inside moto is one that nobody tries again, in the protocol of the request", () => {
   beforeEach(() => {
     bed.upstream = (_, response) => response.writeHead(500).end("<h1>NotImplementedError</h1>");
