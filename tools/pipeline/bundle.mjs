@@ -8,7 +8,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const names = process.argv.slice(2);
 const fileOf = (name) => {
   const command = name.endsWith(".ts") ? `node tools/run.mjs ${name}` : scripts[name];
-  return /^node tools\/run\.mjs (\S+)$/.exec(command ?? "")?.[1];
+  return /(?:^|\s)node tools\/run\.mjs (\S+)$/.exec(command ?? "")?.[1];
 };
 const unknown = names.filter((name) => !fileOf(name));
 if (unknown.length || !names.length) {

@@ -1,6 +1,6 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { ON_SYNTHESIZED } from "../../../shared/names";
 import { exampleText, ROOT } from "../../support/settings";
@@ -39,6 +39,38 @@ describe("a tree as a pipeline's synth hands it on, without packages", () => {
     expect(stderr).not.toMatch(/Cannot find|is not bundled|\n\s+at /);
     expect(exitCode).toBe(1);
   });
+});
+
+test("bundles what a script runs after words of its own", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "slipway-bundle-"));
+  const scripts = { tool: "rm -rf cache && LEVEL=debug node tools/run.mjs tools/tool.ts" };
+  const files = {
+    "package.json": JSON.stringify({ scripts }),
+    "node_modules/.package-lock.json": "{}",
+    "tools/tool.ts": 'console.log("hello");\n',
+  };
+  try {
+    for (const path of [
+      "tools/bundle.mjs",
+      "tools/run.mjs",
+      "tools/functions.mjs",
+      "tools/pipeline/bundle.mjs",
+    ])
+      cpSync(join(ROOT, path), join(folder, path));
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), text);
+    }
+    symlinkSync(join(ROOT, "node_modules/esbuild"), join(folder, "node_modules/esbuild"));
+    const run = await execa(process.execPath, ["tools/pipeline/bundle.mjs", "tool"], {
+      cwd: folder,
+      reject: false,
+    });
+    expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(readdirSync(join(folder, ".slipway/build"))).toContain("tools-tool.cjs");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.each([
