@@ -268,6 +268,17 @@ describe("the packages of a build that has ended", () => {
     expect(text(next, PACKAGE)).toBe("two");
   });
 
+  test("are nothing where only npm's list of them is there", async () => {
+    const made = madeFolder();
+    rmSync(join(made, "node_modules"), { recursive: true });
+    mkdirSync(join(made, "node_modules"));
+    writeFileSync(join(made, "node_modules/.package-lock.json"), "{}");
+    await put(made, "build");
+    const one = await bring("build");
+    artifacts.takeBack(one);
+    expect(text(one, "node_modules/.package-lock.json")).toBe("{}");
+  });
+
   test("are those of an artifact that a build has made of them, too", async () => {
     const made = await bring("install");
     writeFileSync(join(made, "main.ts"), "new");

@@ -28,6 +28,8 @@ const BUSY_MILLISECONDS = 20;
 const PACKAGES = /(^|\/)node_modules\//;
 /** Where nearly all of them are. */
 const PACKAGES_FOLDER = "node_modules";
+/** A file of one of these: npm's own list, which lies beside them, is not worth a folder that is kept. */
+const OF_PACKAGE = new RegExp(`^${PACKAGES_FOLDER}/[^/]+/`);
 /** The owner may look into a folder and change it. */
 const OPEN = 0o700;
 /** Of how many builds that have ended the packages are kept: of those that a stage runs side by side. */
@@ -218,7 +220,7 @@ class Unpacked {
     private readonly own: readonly string[],
     private readonly links: readonly (readonly [path: string, target: string])[],
   ) {
-    const inos = shared.filter(([path]) => path.startsWith(`${PACKAGES_FOLDER}/`)).map(([, ino]) => ino);
+    const inos = shared.filter(([path]) => OF_PACKAGE.test(path)).map(([, ino]) => ino);
     this.packages = inos.length ? `${inos.length}:${inos.reduce((sum, ino) => sum + ino)}` : "";
   }
 
