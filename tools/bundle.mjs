@@ -13,7 +13,7 @@ export const output = join(root, ".slipway/build");
 export const installed = join(root, "node_modules/.package-lock.json");
 
 /** What bundles depend on beside their sources: how they are made. */
-const SCRIPTS = ["run.mjs", "bundle.mjs", "functions.mjs"].map((name) => join(root, "tools", name));
+const SCRIPTS = ["tools/run.mjs", "tools/bundle.mjs", "tools/functions.mjs"];
 
 /** Packages that find files of their own beside themselves; `performance` is none, and only asked for by what has no such global. */
 const EXTERNAL = ["esbuild", "playwright-core", "performance"];
@@ -86,7 +86,7 @@ export async function bundle(entry, outfile, options, finish = () => {}) {
   for (const { path, contents } of outputFiles) writeWhole(path, contents);
   await finish();
   const own = Object.keys(metafile.inputs).filter((path) => !/(^|\/)node_modules\//.test(path));
-  const inputs = [...[installed, ...SCRIPTS].map((path) => relative(root, path)), ...own];
+  const inputs = [relative(root, installed), ...SCRIPTS, ...own];
   // Of a file that was saved meanwhile, nobody knows which state is in the bundle.
   if (inputs.some((path) => statSync(join(root, path)).mtimeMs >= began))
     return rmSync(stampFile, { force: true });

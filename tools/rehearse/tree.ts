@@ -118,10 +118,10 @@ export function equip(tree: Tree, project: string, settings: string | undefined)
 
 /** Moves what was bundled in a copy to one that comes in its place: what has not changed is not bundled again. */
 export function handOnBundles(from: Tree, to: Tree): void {
-  const [made, wanted] = [from, to].map(({ folder }) => join(folder, ".slipway/build")) as [string, string];
-  if (!existsSync(made)) return;
-  mkdirSync(dirname(wanted), { recursive: true });
-  renameSync(made, wanted);
+  const bundles = ({ folder }: Tree) => join(folder, ".slipway/build");
+  if (!existsSync(bundles(from))) return;
+  mkdirSync(dirname(bundles(to)), { recursive: true });
+  renameSync(bundles(from), bundles(to));
 }
 
 const words = ({ stderr, shortMessage }: { stderr?: string; shortMessage?: string }) =>
