@@ -92,6 +92,16 @@ const PROJECTS = {
     ),
   },
   slow: commands(`touch ${SLOW}; sleep 2`),
+  // Artifacts of five megabytes and more are kept unpacked.
+  install: {
+    ...commands("mkdir -p node_modules/pack", "head -c 6000000 /dev/urandom > node_modules/pack/index.js"),
+    artifacts: { files: ["**/*"] },
+  },
+  look: {
+    env: { "exported-variables": ["PACKAGES"] },
+    // When they were laid out.
+    ...commands("PACKAGES=$(node -p 'fs.statSync(\"node_modules/pack\").mtimeMs')"),
+  },
 };
 
 const type = (category: "Source" | "Build" | "Approval", provider: string) => ({
@@ -252,6 +262,31 @@ test("an execution goes from its source to the end, when it is approved", async 
   const files = unzipSync(content);
   expect(Object.keys(files)).toEqual(["bin/hello", "hello", "tools/hello.sh", "version.txt"]);
   expect(Buffer.from(files["bin/hello"]!).toString()).toBe("../tools/hello.sh");
+});
+
+test("a build gets the packages of one before it, without their being laid out anew", async () => {
+  const { stages: all, ...rest } = pipeline("handed-on");
+  const look = (action: string) =>
+    build("look", { name: action, namespace: action, inputArtifacts: [{ name: "Packages" }] });
+  const stage = (name: string, ...of: object[]) => ({
+    name,
+    actions: of as (typeof all & object)[0]["actions"],
+  });
+  await create("handed-on", {
+    ...rest,
+    stages: [
+      all![0]!,
+      stage("Install", build("install", { outputArtifacts: [{ name: "Packages" }] })),
+      stage("First", look("first")),
+      stage("Second", look("second")),
+    ],
+  });
+  const id = await start("handed-on");
+  expect(await ended("handed-on", id)).toEqual(["Succeeded", undefined]);
+  const runs = await actions("handed-on", id);
+  const [second, first] = runs.map(({ output }) => output?.outputVariables?.PACKAGES);
+  expect(first).toMatch(/^\d+/);
+  expect(second).toBe(first);
 });
 
 test("an execution that is refused fails, and deploys nothing", async () => {

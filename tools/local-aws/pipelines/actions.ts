@@ -240,7 +240,7 @@ function sourceOf(
   const { bucket, key, commit } = artifact;
   const stored = s3Source(`${bucket}/${key}`, "", identifier, artifacts);
   return {
-    identifier,
+    ...stored,
     url: "",
     version: arnOf(artifact),
     async bring(folder, role, signal) {
