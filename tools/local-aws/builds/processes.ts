@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -148,7 +149,7 @@ export class BuildProcesses {
     this.ending ??= this.kill(save);
     await this.ending;
     // We may have been writing into it ourselves while it was removed.
-    this.removeFolder();
+    await this.removeFolder();
   }
 
   private async kill(save: () => void): Promise<void> {
@@ -168,7 +169,7 @@ export class BuildProcesses {
     for (const group of this.commands.keys()) this.keeper.remove(String(group));
     this.commands.clear();
     save();
-    this.removeFolder();
+    await this.removeFolder();
     this.keeper.remove(this.folder);
     this.keeper.users.delete(this.onGone);
   }
@@ -191,8 +192,9 @@ export class BuildProcesses {
     }
   }
 
-  private removeFolder(): void {
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  /** While others are answered: it may hold packages. */
+  private removeFolder(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
