@@ -192,6 +192,7 @@ export class PipelineStack extends SlipwayStack {
       description: "Fetches and bundles what the others need",
       commands: INSTALL.commands,
       output: "Install",
+      without: UNREAD,
       cache: { bucket: this.artifacts, paths: FETCHED },
     });
   }
@@ -494,6 +495,17 @@ const LOG_RETENTION_DAYS = 365;
 
 /** Where npm, in CodeBuild's image, and `npm run toolchain` keep what they fetched. */
 const FETCHED = ["/root/.npm/**/*", ".slipway/mirror/**/*", ".slipway/tools/**/*"];
+
+/**
+ * A third of what packages weigh, which no build reads: what jsii gives to other languages, programs of Windows, tests of
+ * cdktf's own, and types for TypeScript before 4.0.
+ */
+const UNREAD = [
+  "node_modules/**/.jsii",
+  "node_modules/**/prebuilds/win32-*/**/*",
+  "node_modules/@cdktf/*/**/__tests__/**/*",
+  "node_modules/**/dist-types/ts3.4/**/*",
+];
 
 /** What the compiler keeps of files that it has checked, and finds again by what is in them (tsconfig.json). */
 const KNOWN_TYPES = ".slipway/cache/types.tsbuildinfo";

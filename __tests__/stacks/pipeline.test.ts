@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import minimatch from "minimatch";
 import { Bucket } from "../../modules/bucket";
 import { Key } from "../../modules/key";
 import { Pipeline, type PipelineProps } from "../../modules/pipeline";
@@ -271,6 +272,30 @@ interface Buildspec {
   readonly artifacts?: unknown;
   readonly cache?: unknown;
 }
+
+test("hands on no files of packages that no build reads", async () => {
+  const { artifacts } = buildspecOf(await pipelineStack([["dev"]]), "install");
+  const { "exclude-paths": without } = artifacts as { "exclude-paths": string[] };
+  const isLeftOut = (path: string) => without.some((pattern) => minimatch(path, pattern, { dot: true }));
+  const unread = [
+    "node_modules/@cdktf/provider-aws/.jsii",
+    "node_modules/@cdktf/node-pty-prebuilt-multiarch/prebuilds/win32-x64/abi120/build/Release/conpty.pdb",
+    "node_modules/@cdktf/provider-generator/lib/get/__tests__/util.js",
+    "node_modules/@aws-sdk/client-s3/dist-types/ts3.4/S3.d.ts",
+  ];
+  expect(unread.filter((path) => !isLeftOut(path))).toEqual([]);
+  const read = [
+    "__tests__/app/index.test.ts",
+    "package.json",
+    "node_modules/.bin/jest",
+    "node_modules/.package-lock.json",
+    "node_modules/@aws-sdk/client-s3/dist-types/S3.d.ts",
+    "node_modules/@cdktf/node-pty-prebuilt-multiarch/prebuilds/linux-x64/abi120.node",
+    "node_modules/@cdktf/provider-aws/lib/sns-topic/index.js",
+    "node_modules/jsii/lib/index.js",
+  ];
+  expect(read.filter(isLeftOut)).toEqual([]);
+});
 
 test("bundles all that runs on what was synthesized, and hands on no packages", async () => {
   const stack = await pipelineStack([["dev"], ["prod"]]);
