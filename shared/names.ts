@@ -203,6 +203,8 @@ export const PLAN_VARIABLES = [
   "PLAN_SUMMARY",
   "PLAN_RISKS",
   "PLAN_IS_RISKY",
+  /** Whether there is nothing to apply, not even an output. */
+  "PLAN_IS_EMPTY",
   /** The hint at what it costs a month. */
   "PLAN_COST",
   /** The build that planned, as it stands in its log's address. */

@@ -369,7 +369,11 @@ export class PipelineStack extends SlipwayStack {
       ],
       input: "Build",
       besides: [planArtifact(name)],
-      variables: { PLAN_SHA256: planVariable(environment, "PLAN_SHA256"), ...this.whichPreview() },
+      variables: {
+        PLAN_SHA256: planVariable(environment, "PLAN_SHA256"),
+        PLAN_IS_EMPTY: planVariable(environment, "PLAN_IS_EMPTY"),
+        ...this.whichPreview(),
+      },
       timeoutMinutes: 60,
     });
     const { role } = apply.project;

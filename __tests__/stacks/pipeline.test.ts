@@ -158,7 +158,7 @@ test("tries once more to fetch what it needs, because a network may fail, and no
   ]);
 });
 
-test("applies the plan that was approved: its artifact, and the hash that its action told", async () => {
+test("applies the plan that was approved: its artifact, and the hash that its action told, and whether it is empty", async () => {
   const actions = stagesOf(await pipelineStack([["dev"], ["prod"]])).flatMap((stage) => stage.actions);
   const find = (name: string) => actions.find((action) => action.name === name)!;
   expect(find("plan-prod")).toMatchObject({
@@ -170,6 +170,7 @@ test("applies the plan that was approved: its artifact, and the hash that its ac
   expect(find("apply-prod").configuration.PrimarySource).toBe("Build");
   expect(JSON.parse(find("apply-prod").configuration.EnvironmentVariables!)).toEqual([
     { name: "PLAN_SHA256", value: "#{plan-prod.PLAN_SHA256}", type: "PLAINTEXT" },
+    { name: "PLAN_IS_EMPTY", value: "#{plan-prod.PLAN_IS_EMPTY}", type: "PLAINTEXT" },
   ]);
   const { configuration } = find("approve-prod");
   expect(configuration.CustomData).toContain("#{plan-prod.PLAN_SUMMARY}");

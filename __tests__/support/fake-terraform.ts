@@ -57,6 +57,7 @@ export class FakeTerraform {
 const planOf = (changes: readonly FakeChange[]) => ({
   format_version: "1.2",
   terraform_version: "1.11.4",
+  applyable: changes.length > 0,
   resource_changes: changes.map(({ address, actions }) => ({
     address,
     mode: "managed",

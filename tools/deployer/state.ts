@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { unzipSync } from "fflate";
 import { z } from "zod";
 
 const s3Schema = z.object({ bucket: z.string(), key: z.string(), region: z.string() });
@@ -28,6 +29,30 @@ export async function readState(stack: string): Promise<unknown> {
     return undefined;
   } finally {
     s3.destroy();
+  }
+}
+
+const version = z.object({ lineage: z.string().min(1), serial: z.int() });
+
+/**
+ * Whether a stack's state is the one that a saved plan was made of, by what Terraform compares before it applies the plan:
+ * its lineage and its serial.
+ *
+ * @returns false where that is not known, too
+ */
+export async function isStateOfPlan(stack: string, plan: string): Promise<boolean> {
+  const [planned, now] = [version.safeParse(stateIn(plan)), version.safeParse(await readState(stack))];
+  if (!planned.success || !now.success) return false;
+  return planned.data.lineage === now.data.lineage && planned.data.serial === now.data.serial;
+}
+
+/** A saved plan is a ZIP, and has the state that it was made of in it. */
+function stateIn(plan: string): unknown {
+  try {
+    const { tfstate } = unzipSync(readFileSync(plan), { filter: ({ name }) => name === "tfstate" });
+    return JSON.parse(new TextDecoder().decode(tfstate));
+  } catch {
+    return undefined;
   }
 }
 

@@ -3,12 +3,14 @@ import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { deployRoleArn, PLAN_ARTIFACT } from "../../shared/names";
 import { Stack, wordsOf } from "../deployer/stack";
+import { isStateOfPlan } from "../deployer/state";
 import { runCommand, UserError } from "../project";
 import { readEnvironment } from "./environment";
 
 /**
  * `npm run apply -- ENVIRONMENT FOLDER`: applies the plan that `npm run plan` left in the folder, if it is the very one
- * whose hash PLAN_SHA256 names, and never another.
+ * whose hash PLAN_SHA256 names, and never another. Where PLAN_IS_EMPTY is yes and the state is the plan's still, nothing is
+ * to be applied, and Terraform is not started.
  */
 runCommand(async () => {
   const [name, folder, ...others] = process.argv.slice(2);
@@ -17,6 +19,12 @@ runCommand(async () => {
   const { settings, environment, folder: stack } = await readEnvironment(name);
   const plan = resolve(folder, PLAN_ARTIFACT.plan);
   checkApproved(plan, process.env.PLAN_SHA256);
+  if (process.env.PLAN_IS_EMPTY === "yes" && (await isStateOfPlan(stack, plan))) {
+    console.log(
+      `Nothing to apply: the plan that was approved changes nothing, and ${name} is as it was then.`,
+    );
+    return 0;
+  }
   // Terraform applies a plan with the providers that made it, and no others.
   const lock = join(folder, PLAN_ARTIFACT.providers);
   if (existsSync(lock)) copyFileSync(lock, join(stack, ".terraform.lock.hcl"));

@@ -7,9 +7,9 @@ import { runCommand, UserError } from "../project";
 import { costText } from "../review/cost";
 import { verdict } from "../review/layout";
 import { plainText } from "../review/phrase";
-import { type Review, toJson } from "../review/review";
+import { toJson } from "../review/review";
 import { readEnvironment } from "./environment";
-import { planAndReview } from "./reviewed-plan";
+import { planAndReview, type ReviewedPlan } from "./reviewed-plan";
 
 /** An approval's message takes a thousand characters, and says more than this. */
 const LONGEST_SUMMARY = 400;
@@ -23,11 +23,8 @@ runCommand(async () => {
   if (!name || !folder || others.length)
     throw new UserError("Name an environment and a folder for its plan: npm run plan -- dev plan");
   const { settings, environment, folder: stack } = await readEnvironment(name);
-  const { file, reviewed, text } = await planAndReview(
-    new Stack(stack),
-    name,
-    planRoleArn(settings, environment),
-  );
+  const planned = await planAndReview(new Stack(stack), name, planRoleArn(settings, environment));
+  const { file, reviewed, text } = planned;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const write = (artifact: string, content: string) => writeFileSync(join(folder, artifact), content);
   copyFileSync(file, join(folder, PLAN_ARTIFACT.plan));
@@ -35,7 +32,7 @@ runCommand(async () => {
   if (existsSync(lock)) copyFileSync(lock, join(folder, PLAN_ARTIFACT.providers));
   write(PLAN_ARTIFACT.reviewText, text);
   write(PLAN_ARTIFACT.reviewJson, `${toJson(reviewed)}\n`);
-  write(PLAN_ARTIFACT.variables, variables(reviewed, sha256(file)));
+  write(PLAN_ARTIFACT.variables, variables(planned, sha256(file)));
   console.log(text);
   return 0;
 });
@@ -46,13 +43,14 @@ const sha256 = (file: string) => createHash("sha256").update(readFileSync(file))
  * Assignments for a shell. That something drifted is no risk of the plan's: it only sets right what was configured.
  * The words are the plan's and hostile, so each is one quoted word.
  */
-function variables(reviewed: Review, hash: string): string {
+function variables({ reviewed, isEmpty }: ReviewedPlan, hash: string): string {
   const summary = plainText(verdict(reviewed)).slice(0, LONGEST_SUMMARY);
   const assignments: Record<(typeof PLAN_VARIABLES)[number], string> = {
     PLAN_SHA256: hash,
     PLAN_SUMMARY: summary,
     PLAN_RISKS: reviewed.risks.join(",") || "none",
     PLAN_IS_RISKY: reviewed.risks.some((risk) => risk !== "drift") ? "yes" : "no",
+    PLAN_IS_EMPTY: isEmpty ? "yes" : "no",
     PLAN_COST: reviewed.plans.map(({ cost }) => costText(cost)).join("; "),
     PLAN_BUILD: encodeURIComponent(process.env.CODEBUILD_BUILD_ID ?? "none"),
   };

@@ -9,6 +9,8 @@ export interface ReviewedPlan {
   /** The saved plan. It holds secrets in clear text. */
   readonly file: string;
   readonly reviewed: Review;
+  /** Whether Terraform says that there is nothing to apply. */
+  readonly isEmpty: boolean;
   /** The whole review as text, without secrets. */
   readonly text: string;
 }
@@ -24,9 +26,10 @@ export async function planAndReview(stack: Stack, name: string, role?: string): 
   if (failure !== undefined || file === undefined || json === undefined)
     throw new UserError(`${name} cannot be planned.\n${failure ?? "Terraform left no plan."}`);
   try {
-    const reviewed = review([readPlan(name, json)]);
+    const plan = readPlan(name, json);
+    const reviewed = review([plan]);
     const { text } = render(reviewed, { format: "text", limit: 0, whole: "" });
-    return { file, reviewed, text };
+    return { file, reviewed, isEmpty: plan.applyable === false, text };
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     throw new UserError(`The plan of ${name} is not reviewed, and so not for approval: ${error.message}`);

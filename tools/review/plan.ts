@@ -66,6 +66,8 @@ export interface Plan {
   readonly errored: boolean;
   /** False where a part was left out: deferred, or not targeted. */
   readonly complete: boolean;
+  /** Whether to apply it would change anything, be it an output; undefined where the plan does not tell. */
+  readonly applyable?: boolean;
   /** Secrets beside the changes: of variables, states, planned values, modules' arguments, providers' actions. */
   readonly otherSecrets: readonly Json[];
   /** Whether the configuration sets an attribute of a resource; undefined where the plan does not tell. */
@@ -250,6 +252,7 @@ const planSchema = z.object({
   ),
   errored: z.boolean().default(false),
   complete: z.boolean().default(true),
+  applyable: z.boolean().optional(),
 });
 
 /** The format's major version that this reads (terraform.io, "JSON Output Format"): minor ones only add. */
@@ -306,6 +309,7 @@ export function readPlan(name: string, content: string): Plan {
     ],
     errored: data.errored,
     complete: data.complete,
+    applyable: data.applyable,
     otherSecrets: [
       ...planned.secrets,
       ...prior.secrets,
