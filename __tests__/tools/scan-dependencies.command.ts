@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { auditDependencies } from "../../tools/scan/audit";
 import { advisory, FakeRegistry, project } from "./scanned-project";
@@ -29,6 +29,19 @@ describe("dependencies", () => {
 
   test("pass where the registry knows of nothing", async () => {
     expect(await audit(project())).toEqual({ findings: [], notes: [] });
+  });
+
+  test("fail by a hole in what a service of its own folder installs", async () => {
+    registry.advisories = { inner: [advisory("GHSA-inner", "high", "<=1.2.0")] };
+    registry.versions = { inner: ["1.2.0", "1.2.1"] };
+    const folder = project();
+    for (const name of ["package.json", "package-lock.json"])
+      cpSync(join(folder, name), join(folder, "app", name));
+    const { findings } = await audit(folder);
+    expect(findings.map(({ where, mend }) => [where, mend])).toEqual([
+      ["inner (node_modules/inner)", "Take a version of inner outside these: npm audit fix"],
+      ["inner (app/node_modules/inner)", "Take a version of inner outside these: npm audit fix --prefix app"],
+    ]);
   });
 
   test("fail by a hole of high or critical severity, with what it is and what mends it", async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
@@ -57,7 +57,8 @@ const manifestSchema = z.object({
 
 /**
  * Asks npm for advisories of high and critical severity on what package-lock.json installs, for development too: all
- * of it runs in the pipeline. package.json may accept some, each with a reason and up to a day.
+ * of it runs in the pipeline. So do what services in folders of their own install, by theirs. package.json may accept some,
+ * each with a reason and up to a day.
  *
  * @param root folder of package.json and package-lock.json
  * @param today as 2027-01-31
@@ -70,7 +71,7 @@ export async function auditDependencies(
   const accepted = acceptedAdvisories(root);
   const findings: Finding[] = [];
   const seen = new Set<string>();
-  for (const vulnerable of Object.values(await npmAudit(root))) {
+  for (const { folder, vulnerable } of await auditAll(root)) {
     for (const advisory of vulnerable.via) {
       if (typeof advisory === "string" || !FAILING.has(advisory.severity)) continue;
       const { title, url, severity, range } = advisory;
@@ -80,9 +81,9 @@ export async function auditDependencies(
       if (acceptance && today <= acceptance.until) continue;
       const over = acceptance ? ` It was accepted until ${acceptance.until}, which is over.` : "";
       findings.push({
-        where: `${vulnerable.name} (${vulnerable.nodes.join(", ")})`,
+        where: `${vulnerable.name} (${vulnerable.nodes.map((node) => join(folder, node)).join(", ")})`,
         what: `${severity}: ${title}, in the versions ${range}. ${url}${over}`,
-        mend: mend(vulnerable),
+        mend: mend(vulnerable, folder),
       });
     }
   }
@@ -92,10 +93,22 @@ export async function auditDependencies(
   return { findings, notes };
 }
 
-function mend({ name, fixAvailable: fix }: Vulnerable): string {
-  if (fix === true) return `Take a version of ${name} outside these: npm audit fix`;
+/** What is vulnerable, by the folder whose lock has it: "" for the project's own. */
+async function auditAll(root: string): Promise<{ folder: string; vulnerable: Vulnerable }[]> {
+  const services = readdirSync(root).filter((name) => existsSync(join(root, name, "package-lock.json")));
+  const all = await Promise.all(
+    ["", ...services].map(async (folder) =>
+      Object.values(await npmAudit(join(root, folder))).map((vulnerable) => ({ folder, vulnerable })),
+    ),
+  );
+  return all.flat();
+}
+
+function mend({ name, fixAvailable: fix }: Vulnerable, folder: string): string {
+  const there = folder && ` --prefix ${folder}`;
+  if (fix === true) return `Take a version of ${name} outside these: npm audit fix${there}`;
   if (fix)
-    return `Take ${fix.name} ${fix.version}${fix.isSemVerMajor ? ", which is another major version" : ""}: npm install ${fix.name}@${fix.version}`;
+    return `Take ${fix.name} ${fix.version}${fix.isSemVerMajor ? ", which is another major version" : ""}: npm install ${fix.name}@${fix.version}${there}`;
   return `Nothing that depends on ${name} takes a version outside these yet. Do without it, force one by "overrides" in package.json, or accept it there, under slipway.audit.accepted, with a reason and an end.`;
 }
 
