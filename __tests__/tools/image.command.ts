@@ -430,8 +430,8 @@ describe("the sample's build", () => {
     const copied = lines("app/Dockerfile")
       .filter((line) => /^COPY (?!--from)/.test(line))
       .flatMap((line) => line.split(/\s+/).slice(1, -1));
-    expect(copied).toEqual(["package.json", "package-lock.json", "app"]);
-    for (const path of ["package.json", "package-lock.json", "app/index.ts", "app/server.ts"])
+    expect(copied).toEqual(["app/package.json", "app/package-lock.json", "app"]);
+    for (const path of ["app/package.json", "app/package-lock.json", "app/index.ts", "app/server.ts"])
       expect({ path, reaches: reaches(path) }).toEqual({ path, reaches: true });
   });
 

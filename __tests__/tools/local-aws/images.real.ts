@@ -72,27 +72,11 @@ test("docker of a build pushes what ECR then has, and never under a tag that is 
   expect(readFileSync(join(image?.root ?? "", "app/index.js"), "utf8")).toBe("1");
 });
 
-/** The project's manifest and its lock, with the one package that the image needs: to install all takes half a minute. */
-function manifests(): Record<string, Buffer> {
-  const read = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
-  const { dependencies: _, ...manifest } = read("package.json");
-  const devDependencies = { esbuild: manifest.devDependencies.esbuild };
-  const { packages, ...lock } = read("package-lock.json");
-  const kept = Object.entries(packages).filter(([path]) =>
-    /^node_modules\/(@esbuild\/.*|esbuild)$/.test(path),
-  );
-  const { name, version } = manifest;
-  const all = { "": { name, version, devDependencies }, ...Object.fromEntries(kept) };
-  return {
-    "package.json": Buffer.from(JSON.stringify({ ...manifest, devDependencies })),
-    "package-lock.json": Buffer.from(JSON.stringify({ ...lock, packages: all })),
-  };
-}
-
 /** The project as its repository holds it, as far as an image is built of it. */
 function project(): Record<string, Buffer> {
-  const files: Record<string, Buffer> = { "terraform.tfvars": Buffer.from(exampleText()), ...manifests() };
-  files[".dockerignore"] = readFileSync(join(ROOT, ".dockerignore"));
+  const files: Record<string, Buffer> = { "terraform.tfvars": Buffer.from(exampleText()) };
+  for (const file of [".dockerignore", "package.json", "package-lock.json"])
+    files[file] = readFileSync(join(ROOT, file));
   for (const folder of ["app", "settings", "shared", "tools"])
     for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name);
