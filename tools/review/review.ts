@@ -370,9 +370,10 @@ function isBlockChanged({ before }: Change, attribute: string): boolean {
   return isArray(value) && value.some(isObject);
 }
 
-/** Providers read back what nobody wrote in a block as the number 0. */
+/** Providers read back what nobody wrote in a block as the zero of its type. */
+const ZEROS = new Set(["0", "false", '""', "[]", "{}"]);
 const isFilledIn = ({ path, kind, after }: AttributeChange) =>
-  kind === "add" && after === "0" && path !== topOf(path);
+  kind === "add" && ZEROS.has(after ?? "") && path !== topOf(path);
 
 /** A resource as it stands before the plan, as one that stays. */
 const unchanged = (resource: ResourceChange): ResourceChange => ({

@@ -50,6 +50,30 @@ describe("drift is told", () => {
     });
   });
 
+  test.each([
+    0,
+    false,
+    "",
+    [],
+    {},
+  ])("but not where what nobody wrote in a block is read back as %j", (zero) => {
+    const stage = (value: unknown, size = 1) => ({ stage: [{ name: "Build", size, it: value }] });
+    const configured = configuration({ "aws_codepipeline.it": ["stage"] });
+    const pipeline = (before: object, after: object) => [
+      change("aws_codepipeline", { ...before }, { ...after }),
+    ];
+    expect(told(pipeline(stage(null), stage(zero)), configured)).toEqual({
+      told: [],
+      readAnew: 1,
+      risks: [],
+    });
+    expect(told(pipeline(stage(null), stage(zero, 2)), configured).told).toEqual([
+      ["aws_codepipeline.it", "stage[0].size"],
+    ]);
+    expect(told(pipeline(stage("x"), stage(zero)), configured).risks).toEqual(["drift"]);
+    expect(told(pipeline({ stage: null }, { stage: zero }), configured).risks).toEqual(["drift"]);
+  });
+
   test("but not where a number that nobody wrote in a block is read back as 0", () => {
     const queries = (period: number | null, stat: string) => ({
       metric_query: [{ id: "calls", period, metric: [{ stat }] }],
