@@ -48,6 +48,7 @@ const project = (displayName, testMatch) => ({
     "^@octokit/(auth-unauthenticated|webhooks-methods)$":
       "<rootDir>/node_modules/@octokit/$1/dist-node/index.js",
   },
+  globalSetup: "<rootDir>/__tests__/support/temporary.js",
   testEnvironment: "<rootDir>/__tests__/support/environment.js",
   setupFiles: ["<rootDir>/__tests__/support/setup.ts"],
   modulePathIgnorePatterns: ["<rootDir>/cdktf.out", "<rootDir>/.slipway"],
