@@ -5,16 +5,13 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { SAVED_PLAN } from "./stack";
 import type { SynthesizedStack } from "./stacks";
-import { backendOf, readState } from "./state";
-
-const stateSchema = z.object({ lineage: z.string(), serial: z.number() });
-type State = z.infer<typeof stateSchema>;
+import { backendOf, versionOf, versionSchema } from "./state";
 
 const basisSchema = z.object({
   /** Of all that Terraform was given. */
   given: z.string(),
   /** States of the stacks that it stands on: what is read of them is in no file. */
-  foundations: z.array(stateSchema),
+  foundations: z.array(versionSchema),
 });
 /** What an apply comes from. */
 export type Basis = z.infer<typeof basisSchema>;
@@ -23,7 +20,7 @@ export type Basis = z.infer<typeof basisSchema>;
 const recordSchema = z.object({
   basis: basisSchema,
   /** The one that it left. */
-  state: stateSchema,
+  state: versionSchema,
   /** ISO time. */
   at: z.string(),
 });
@@ -54,14 +51,14 @@ export class AppliedStacks {
     const file = this.fileOf(stack.folder);
     const record = existsSync(file) ? readRecord(file) : undefined;
     if (!record || record.basis.given !== this.given(stack.folder)) return undefined;
-    const [basis, state] = await Promise.all([this.basis(stack), stateOf(stack.folder)]);
+    const [basis, state] = await Promise.all([this.basis(stack), versionOf(stack.folder)]);
     const isSame = isDeepStrictEqual(basis, record.basis) && isDeepStrictEqual(state, record.state);
     return isSame ? new Date(record.at) : undefined;
   }
 
   /** @returns what an initialized stack would be applied from now; undefined where that cannot be told */
   async basis({ folder, foundations }: StackOnOthers): Promise<Basis | undefined> {
-    const states = await Promise.all(foundations.map(stateOf));
+    const states = await Promise.all(foundations.map(versionOf));
     const known = states.filter((state) => state !== undefined);
     return known.length === states.length ? { given: this.given(folder), foundations: known } : undefined;
   }
@@ -72,7 +69,7 @@ export class AppliedStacks {
    * @param basis as it was when it was planned: where it has changed since, that was not applied, and nothing is remembered
    */
   async remember(stack: StackOnOthers, basis: Basis): Promise<void> {
-    const [now, state] = await Promise.all([this.basis(stack), stateOf(stack.folder)]);
+    const [now, state] = await Promise.all([this.basis(stack), versionOf(stack.folder)]);
     if (!state || !isDeepStrictEqual(now, basis)) return;
     const record: Applied = { basis, state, at: new Date().toISOString() };
     mkdirSync(this.folder, { recursive: true });
@@ -115,9 +112,4 @@ function readRecord(file: string): Applied | undefined {
     // Of an interrupted write, or another version: as if it was never applied.
     return undefined;
   }
-}
-
-async function stateOf(stack: string): Promise<State | undefined> {
-  const state = stateSchema.safeParse(await readState(stack));
-  return state.data;
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { unzipSync } from "fflate";
 import { z } from "zod";
@@ -32,18 +33,19 @@ export async function readState(stack: string): Promise<unknown> {
   }
 }
 
-const version = z.object({ lineage: z.string().min(1), serial: z.int() });
+/** By what Terraform tells a state from another, and from what it was before: a state that is not stored has no lineage. */
+export const versionSchema = z.object({ lineage: z.string().min(1), serial: z.int() });
+type StateVersion = z.infer<typeof versionSchema>;
 
-/**
- * Whether a stack's state is the one that a saved plan was made of, by what Terraform compares before it applies the plan:
- * its lineage and its serial.
- *
- * @returns false where that is not known, too
- */
+/** @returns undefined where it cannot be told */
+export async function versionOf(stack: string): Promise<StateVersion | undefined> {
+  return versionSchema.safeParse(await readState(stack)).data;
+}
+
+/** Whether a stack's state is the one that a saved plan was made of. @returns false where that is not known, too */
 export async function isStateOfPlan(stack: string, plan: string): Promise<boolean> {
-  const [planned, now] = [version.safeParse(stateIn(plan)), version.safeParse(await readState(stack))];
-  if (!planned.success || !now.success) return false;
-  return planned.data.lineage === now.data.lineage && planned.data.serial === now.data.serial;
+  const { success, data } = versionSchema.safeParse(stateIn(plan));
+  return success && isDeepStrictEqual(data, await versionOf(stack));
 }
 
 /** A saved plan is a ZIP, and has the state that it was made of in it. */
