@@ -62,14 +62,13 @@ async function rehearseTwice(
     said += text;
   });
   try {
-    const records: RehearsalRecord[] = [];
+    let cold: RehearsalRecord | undefined;
     log("the first one");
     for await (const line of createInterface(rehearsal.stdout)) {
       const record = JSON.parse(line) as RehearsalRecord;
       if (!record.succeeded) break;
-      records.push(record);
-      const [cold, warm] = records;
-      if (cold && warm) return [cold, warm];
+      if (cold) return [cold, record];
+      cold = record;
       log("the second one");
       appendFileSync(join(project, "app/index.ts"), "// Changed.\n");
     }
