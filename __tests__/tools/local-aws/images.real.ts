@@ -75,8 +75,7 @@ test("docker of a build pushes what ECR then has, and never under a tag that is 
 /** The project as its repository holds it, as far as an image is built of it. */
 function project(): Record<string, Buffer> {
   const files: Record<string, Buffer> = { "terraform.tfvars": Buffer.from(exampleText()) };
-  for (const file of [".dockerignore", "package.json", "package-lock.json"])
-    files[file] = readFileSync(join(ROOT, file));
+  for (const file of [".dockerignore", "package.json"]) files[file] = readFileSync(join(ROOT, file));
   for (const folder of ["app", "settings", "shared", "tools"])
     for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name);

@@ -66,10 +66,10 @@ afterAll(async () => {
 
 const commands = (...given: string[]) => ({ phases: { build: { commands: given } } });
 
-/** Builds, by their project's name. */
 /** Is there while the slow build runs. */
 const SLOW = join(tmpdir(), `slipway-pipelines-slow-${process.pid}`);
 
+/** Builds, by their project's name. */
 const PROJECTS = {
   make: {
     env: { "exported-variables": ["TAG"] },
