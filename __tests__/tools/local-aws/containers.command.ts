@@ -7,6 +7,9 @@ import { PrivateNetwork } from "../../../tools/local-aws/containers/network";
 import { programOf } from "../../../tools/local-aws/containers/program";
 import type { LocalImage } from "../../../tools/local-aws/images/image";
 
+/** Ports that no system gives out by itself: another test's server may have any of those. */
+const [LISTENING, REACHED] = [18_871, 18_872];
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "slipway-containers-"));
@@ -59,24 +62,24 @@ describe("private addresses", () => {
     const program = `const server = require("http").createServer();
       const done = () => { console.log(JSON.stringify(server.address())); server.close(); };
       ${code};`;
-    const printed = run(new PrivateNetwork(), program, { 8080: 45_871 });
-    expect(JSON.parse(printed)).toMatchObject({ address: "127.0.0.1", port: 45_871 });
+    const printed = run(new PrivateNetwork(), program, { 8080: LISTENING });
+    expect(JSON.parse(printed)).toMatchObject({ address: "127.0.0.1", port: LISTENING });
   });
 
   test("a program reaches addresses of the network by all of Node's ways, and others as they are", () => {
     const network = new PrivateNetwork();
-    network.route("10.0.0.9", { 80: 45_872 });
+    network.route("10.0.0.9", { 80: REACHED });
     const program = `const net = require("net"), http = require("http");
-      const server = http.createServer((q, r) => r.end(q.headers.host)).listen(45872, "127.0.0.1", async () => {
+      const server = http.createServer((q, r) => r.end(q.headers.host)).listen(${REACHED}, "127.0.0.1", async () => {
         const text = (url) => new Promise((resolve) => http.get(url, (r) => r.setEncoding("utf8").on("data", resolve)));
         const said = [await (await fetch("http://10.0.0.9/")).text(), await text("http://10.0.0.9/")];
-        said.push(await text("http://127.0.0.1:45872/"));
+        said.push(await text("http://127.0.0.1:${REACHED}/"));
         await new Promise((resolve) => net.connect(80, "10.0.0.9", resolve).unref());
         await new Promise((resolve) => new net.Socket().connect({ host: "10.0.0.9", port: 80 }, resolve).unref());
         console.log(said.join(" "));
         process.exit();
       });`;
-    expect(run(network, program)).toBe("10.0.0.9 10.0.0.9 127.0.0.1:45872\n");
+    expect(run(network, program)).toBe(`10.0.0.9 10.0.0.9 127.0.0.1:${REACHED}\n`);
   });
 
   test("a table is rewritten when a route changes, and not once its process has left", () => {
