@@ -90,7 +90,8 @@ export class PlanBuild {
         const { builds = [] } = await this.builds.send(new BatchGetBuildsCommand({ ids: [id] }));
         const [build] = builds;
         if (!build) throw new UserError(`The build ${id} is not there any more.`);
-        if (build.buildComplete || (build.buildStatus ?? "IN_PROGRESS") !== "IN_PROGRESS") return build;
+        // Its status alone may come before the last of its log.
+        if (build.buildComplete) return build;
         await wait(POLL_MILLISECONDS);
       }
     } finally {

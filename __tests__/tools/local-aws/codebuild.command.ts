@@ -352,6 +352,18 @@ describe("builds", () => {
     ]);
   });
 
+  test("have no status before they have ended, whatever has failed in them", async () => {
+    const commands = "build: { commands: ['false'] }, post_build: { commands: [sleep 300] }";
+    await create({ source: { type: "NO_SOURCE", buildspec: `version: 0.2\nphases: { ${commands} }` } });
+    const { id } = await start();
+    while ((await get(id)).currentPhase !== "POST_BUILD")
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    const { buildStatus, buildComplete, phases } = await get(id);
+    expect([buildStatus, buildComplete]).toEqual(["IN_PROGRESS", false]);
+    expect(phases).toContainEqual(expect.objectContaining({ phaseType: "BUILD", phaseStatus: "FAILED" }));
+    expect((await call("StopBuild", { id })).content.build).toMatchObject({ buildStatus: "FAILED" });
+  });
+
   test("an override replaces the source", async () => {
     await create();
     const override = { sourceTypeOverride: "NO_SOURCE", buildspecOverride: noSource.buildspec };

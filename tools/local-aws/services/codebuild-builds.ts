@@ -292,7 +292,8 @@ export class Builds {
         startTime: run.startTime,
         endTime: run.endTime,
         currentPhase: run.currentPhase,
-        buildStatus: run.status,
+        // Whatever has failed in it: its phases tell that.
+        buildStatus: run.endTime === undefined ? "IN_PROGRESS" : run.status,
         buildComplete: run.endTime !== undefined,
         phases: run.phases,
         resolvedSourceVersion: run.resolvedSourceVersion,
