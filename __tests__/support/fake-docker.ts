@@ -51,12 +51,10 @@ export class FakeDocker {
 
   get runs(): DockerRun[] {
     const log = join(this.folder, "log");
-    return existsSync(log)
-      ? readFileSync(log, "utf8")
-          .trimEnd()
-          .split("\n")
-          .map((line) => JSON.parse(line))
-      : [];
+    if (!existsSync(log)) return [];
+    // What comes after the last line's end is still being written.
+    const lines = readFileSync(log, "utf8").split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line));
   }
 
   /** The runs of one command. */
