@@ -1,8 +1,20 @@
-import { cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { execa } from "execa";
 import { ROOT } from "./settings";
+
+const BUNDLES = ".slipway/build";
+/** Commands, and functions: not what tests make for themselves, nor what is being written. */
+const BUNDLED = /^(functions[\\/].*)?[^\\/]+\.(cjs|js|json|gz|zip|x64|arm64)$/;
 
 /** Leaves the reports that a pipeline waits for. */
 const REPORTS = [
@@ -10,6 +22,19 @@ const REPORTS = [
   `echo '<testsuites><testsuite name="all"><testcase name="is well" time="0"/></testsuite></testsuites>' > .slipway/reports/unit.xml`,
   `echo '<coverage><project><file path="main.ts"><line num="1" count="1"/></file></project></coverage>' > .slipway/reports/clover.xml`,
 ].join(" && ");
+
+/**
+ * Brings along what is bundled of ours: of sources that are the same it is not bundled again. What each bundle is of comes
+ * first: one that another process replaces meanwhile is then of something else, and counts for nothing.
+ */
+function bringBundles(folder: string): void {
+  const [from, to] = [join(ROOT, BUNDLES), join(folder, BUNDLES)];
+  if (!existsSync(from)) return;
+  const files = readdirSync(from, { recursive: true, encoding: "utf8" }).filter((file) => BUNDLED.test(file));
+  const isStamp = (file: string) => file.endsWith(".inputs.json");
+  for (const file of [...files.filter(isStamp), ...files.filter((file) => !isStamp(file))])
+    cpSync(join(from, file), join(to, file));
+}
 
 /**
  * A project as its user has it, but that its packages are linked where they would be fetched: that takes minutes.
@@ -25,6 +50,7 @@ export async function rehearsedProject(
   const folder = mkdtempSync(join(tmpdir(), "slipway-rehearsed-"));
   const left = new Set(["node_modules", ".git", ".slipway", "cdktf.out"]);
   cpSync(ROOT, folder, { recursive: true, filter: (path) => !left.has(relative(ROOT, path)) });
+  bringBundles(folder);
   const packages = join(ROOT, "node_modules");
   symlinkSync(packages, join(folder, "node_modules"));
   const { name, version, scripts: all } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
