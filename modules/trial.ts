@@ -8,26 +8,25 @@ import {
 import {
   artifactPrefix,
   deployRoleArn,
-  IMAGE_VARIABLES,
-  imageName,
   pipelineName,
   planRoleArn,
   releaseRoleArn,
   verifyRoleArn,
 } from "../shared/names";
 import { previewEnvironmentName } from "../shared/previews";
-import { imageVariable } from "../shared/releases";
 import type { IBucket } from "./bucket";
 import { BuildProject, type BuildProjectProps } from "./build-project";
 import type { IKey } from "./key";
 import { physicalName } from "./naming";
-import { type BuildStep, type Stage, variableOf } from "./pipeline";
+import type { BuildStep, Stage } from "./pipeline";
 import type { StateBucket } from "./state-bucket";
 
 export interface TrialProps {
   readonly settings: Settings;
   readonly pipeline: PipelineSettings;
   readonly trial: NonNullable<PipelineSettings["trial"]>;
+  /** Variables that tell a release what it is of. */
+  readonly released: Readonly<Record<string, string>>;
   /** The installed tree, which is synthesized once more: for a name and a region of the trial's own. */
   readonly input: string;
   /** The pipeline's; results go from build to build in it, because an action takes no more than five artifacts. */
@@ -58,9 +57,8 @@ export class Trial extends Construct {
     this.results = `s3://${artifacts.name}/${artifactPrefix(this.name)}trial/$TRIAL_EXECUTION/`;
     const environment = settings.environments[trial.environment]!;
     const build = this.tryOut(environment);
-    const released = releasedTo(environment);
     const tries = trial.regions.map((region) =>
-      this.step(`trial-${region}`, build, { TRIAL_REGION: region, ...released }),
+      this.step(`trial-${region}`, build, { TRIAL_REGION: region, ...props.released }),
     );
     this.stage = { name: "Trial", steps: [...tries, this.report()] };
   }
@@ -146,12 +144,3 @@ export class Trial extends Construct {
 
 /** The execution, which names what is tried in it. */
 const EXECUTION = "#{codepipeline.PipelineExecutionId}";
-
-/** What a release is told: the images that the execution has built, and of which commit. */
-function releasedTo({ services }: EnvironmentSettings): Readonly<Record<string, string>> {
-  const images = Object.keys(services).map((service) => [
-    imageVariable(service),
-    variableOf({ name: imageName(service) }, IMAGE_VARIABLES[0]),
-  ]);
-  return { ...Object.fromEntries(images), COMMIT: variableOf({ name: "Source" }, "CommitId") };
-}

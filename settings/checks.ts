@@ -1,4 +1,5 @@
 import type { Check } from "../shared/checks";
+import { IMAGE_VARIABLES, imageName } from "../shared/names";
 import { matchesBranch, type PreviewRule, PULL_REQUESTS } from "../shared/previews";
 import { overlap } from "./cidr";
 import { isMap } from "./hcl";
@@ -141,6 +142,7 @@ export function checkTogether(settings: Settings, file: Sound, problems: Problem
   }
 
   checkNames(names, problems);
+  checkImages(names.services, problems);
   const environments = Object.values(settings.environments);
   checkRanges(environments, file, problems);
   checkDomains(environments, file, problems);
@@ -191,6 +193,21 @@ function checkPreviewDomains(settings: Settings, problems: Problems): void {
         mend: "Choose a shorter domain, or make previews like an environment without one.",
       });
   }
+}
+
+/** An action of CodePipeline takes 1,000 characters of variables ("Quotas in AWS CodePipeline"), and some of them are others. */
+const MOST_OF_IMAGES = 700;
+
+/** A release is told each image as the variable of the action that builds it. */
+function checkImages(services: readonly string[], problems: Problems): void {
+  const size = services.map((name) => `#{${imageName(name)}.${IMAGE_VARIABLES[0]}} `).join("").length;
+  if (size <= MOST_OF_IMAGES) return;
+  problems.add(["services"], {
+    given: `${services.length} services`,
+    what: `A release is told the image of each as a variable of the action that builds it: ${size} characters for all. CodePipeline has 1,000 for whatever an action is told.`,
+    allowed: `${MOST_OF_IMAGES} characters`,
+    mend: "Shorten names, or give some of the services a project of their own.",
+  });
 }
 
 /** Lambda takes 4 KB of variables, and some of them are others. */

@@ -46,8 +46,11 @@ export interface FunctionRelease extends DeploymentGroup {
   readonly alias: string;
 }
 
-/** Name of the variable that tells a release the image of a service, by its digest. */
-export const imageVariable = (service: string) => `IMAGE_${service.toUpperCase().replaceAll("-", "_")}`;
+/**
+ * Name of the variable that tells a release the images of its services, each by its digest, with spaces between. One for all:
+ * an action of CodePipeline has a thousand characters for its variables, and one for each service takes three times as many.
+ */
+export const IMAGES_VARIABLE = "IMAGES";
 
 /** How often a release asks AWS the same thing: each so many seconds, or as many as a variable of its environment says. */
 export const RELEASE_ASKS = { every: 5, variable: "SLIPWAY_RELEASE_SECONDS" } as const;

@@ -57,7 +57,7 @@ import {
   templatePipelineName,
   templateStackName,
 } from "../shared/previews";
-import { imageVariable } from "../shared/releases";
+import { IMAGES_VARIABLE } from "../shared/releases";
 
 /**
  * Source; Install; Build, which checks, tests and synthesizes once, side by side; Update, which brings this very pipeline
@@ -169,7 +169,8 @@ export class PipelineStack extends SlipwayStack {
     const { trial } = pipeline;
     if (!trial) return [];
     const common = { settings, pipeline, artifacts, state, key };
-    return [new Trial(this, "trial", { ...common, trial, input: "Install" }).stage];
+    const tried = released(settings.environments[trial.environment]!);
+    return [new Trial(this, "trial", { ...common, trial, released: tried, input: "Install" }).stage];
   }
 
   private waves(): Stage[] {
@@ -384,10 +385,6 @@ export class PipelineStack extends SlipwayStack {
 
   private release(environment: EnvironmentSettings): BuildStep {
     const { name } = environment;
-    const images = Object.keys(environment.services).map((service) => [
-      imageVariable(service),
-      variableOf({ name: imageName(service) }, IMAGE_VARIABLES[0]),
-    ]);
     const release = this.step(releaseName(name), {
       description: `Releases the new versions in ${name}`,
       commands: [
@@ -398,7 +395,7 @@ export class PipelineStack extends SlipwayStack {
       output: releaseArtifact(name),
       folder: RELEASE_FOLDER,
       exports: this.template && [PREVIEW_ADDRESSES],
-      variables: { ...Object.fromEntries(images), COMMIT, ...this.whichPreview() },
+      variables: { ...released(environment), ...this.whichPreview() },
       timeoutMinutes: releaseMinutes(environment),
     });
     this.grantRelease(release, environment);
@@ -493,6 +490,14 @@ const artifactsOfAll = (template: string) => artifactPrefix(template).replace(/\
 
 /** What is released; each kind of source tells it by this name. */
 const COMMIT = variableOf({ name: "Source" }, "CommitId");
+
+/** Tells a release what it is of: the images that the execution has built, and the commit. */
+function released({ services }: EnvironmentSettings): Readonly<Record<string, string>> {
+  const images = Object.keys(services).map((service) =>
+    variableOf({ name: imageName(service) }, IMAGE_VARIABLES[0]),
+  );
+  return { ...(images.length && { [IMAGES_VARIABLE]: images.join(" ") }), COMMIT };
+}
 
 /** Builds' logs tell who released what. */
 const LOG_RETENTION_DAYS = 365;

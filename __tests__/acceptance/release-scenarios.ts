@@ -77,7 +77,7 @@ export function releaseScenarios(world: World): void {
       onLine: () => {},
     });
   const release = (environment: string, uri: string, cwd?: string) =>
-    command("release", [environment], { IMAGE_WEB: uri }, cwd);
+    command("release", [environment], { IMAGES: uri }, cwd);
 
   /** Terraform in the stack of an environment. */
   async function inStack(environment: string, ...args: string[]) {

@@ -22,6 +22,7 @@ beforeAll(async () => {
       settings,
       pipeline: settings.pipelines.main!,
       trial: { environment: "dev", regions: ["eu-west-1", "us-east-1"] },
+      released: { IMAGES: "#{image-web.IMAGE_URI}" },
       input: "Install",
       artifacts: Bucket.fromName("hello-artifacts", key),
       state: new StateBucket(scope, "state", settings),
@@ -81,8 +82,7 @@ test("tells each trial its region, its execution, and what it is to release", ()
     ...["eu-west-1", "us-east-1"].map((region) => ({
       TRIAL_EXECUTION: "#{codepipeline.PipelineExecutionId}",
       TRIAL_REGION: region,
-      IMAGE_WEB: "#{image-web.IMAGE_URI}",
-      COMMIT: "#{Source.CommitId}",
+      IMAGES: "#{image-web.IMAGE_URI}",
     })),
     { TRIAL_EXECUTION: "#{codepipeline.PipelineExecutionId}" },
   ]);

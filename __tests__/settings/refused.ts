@@ -33,6 +33,10 @@ const many = (count: number, fields: string) => ({
   services: web(`checks = [${Array(count).fill(`{ ${fields} }`).join(", ")}]`),
 });
 
+/** So many, with names of eight letters. */
+const services = (count: number) =>
+  `{ ${Array.from({ length: count }, (_, index) => `service${String.fromCharCode(97 + index)} = { port = 8080 }`).join(", ")} }`;
+
 const slow = (milliseconds: number) => `{ path = "/", within_ms = ${milliseconds} }`;
 const endpointsOnly = (more: string) => ({ environments: dev(`nat = "none", ${more}`) });
 
@@ -265,6 +269,12 @@ export const refused: [name: string, changes: Record<string, string>, key: strin
     "cpu = 256",
   ],
   ["Fargate lacks the CPU", { services: web("cpu = 300") }, "services.web.cpu", "256, 512"],
+  [
+    "they are more services than a release can be told of",
+    { services: services(26) },
+    "services",
+    "728 characters",
+  ],
   ["a port is 0", { services: "{ web = { port = 0 } }" }, "services.web.port", "1024 to 65535"],
   ["a port is root's", { services: "{ web = { port = 1023 } }" }, "services.web.port", "port = 8080: users"],
   [

@@ -148,6 +148,36 @@ test("tries what it deploys in several regions before the first wave, and tells 
   ]);
 });
 
+test("tells each release of as many images as settings may name services, in trials and previews as well", async () => {
+  const settings = await exampleSettings();
+  // One more is refused (settings/refused.ts).
+  const names = Array.from({ length: 25 }, (_, index) => `service${String.fromCharCode(97 + index)}`);
+  const all = <Service>({ web }: Readonly<Record<string, Service>>) =>
+    Object.fromEntries(names.map((name) => [name, web!]));
+  const environments = Object.fromEntries(
+    Object.entries(settings.environments).map(([name, one]) => [
+      name,
+      { ...one, services: all(one.services) },
+    ]),
+  );
+  const trial = { environment: "dev", regions: ["ap-southeast-2"] };
+  const main = { ...settings.pipelines.main!, trial };
+  const large = { ...settings, services: all(settings.services), environments, pipelines: { main } };
+  for (const [stack, told] of [
+    [synthesizePipeline(large), ["trial-ap-southeast-2", "release-dev", "release-prod"]],
+    [synthesizeTemplate(large), ["release-pv-dev"]],
+  ] as const) {
+    const actions = stagesOf(stack).flatMap((stage) => stage.actions);
+    for (const name of told) {
+      const { configuration } = actions.find((action) => action.name === name)!;
+      const variables = JSON.parse(configuration.EnvironmentVariables!) as { name: string; value: string }[];
+      const { value } = variables.find((variable) => variable.name === "IMAGES")!;
+      expect(value).toBe(names.map((name) => `#{image-${name}.IMAGE_URI}`).join(" "));
+      expect(configuration.EnvironmentVariables!.length).toBeLessThanOrEqual(1000);
+    }
+  }
+});
+
 test("tries once more to fetch what it needs, because a network may fail, and nothing else", async () => {
   const stages = only(await pipelineStack([["dev"]]), "aws_codepipeline").stage as Record<string, unknown>[];
   expect(stages.filter(({ on_failure }) => on_failure)).toMatchObject([
@@ -584,7 +614,7 @@ describe("a release", () => {
     expect(
       JSON.parse((configuration as unknown as { EnvironmentVariables: string }).EnvironmentVariables),
     ).toEqual([
-      { name: "IMAGE_WEB", value: "#{image-web.IMAGE_URI}", type: "PLAINTEXT" },
+      { name: "IMAGES", value: "#{image-web.IMAGE_URI}", type: "PLAINTEXT" },
       { name: "COMMIT", value: "#{Source.CommitId}", type: "PLAINTEXT" },
     ]);
   });

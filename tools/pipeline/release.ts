@@ -17,7 +17,7 @@ import { accessStackOf } from "../role";
 import { howToDeploy, readEnvironment, readOutputs } from "./environment";
 
 /**
- * `npm run release -- ENVIRONMENT [FOLDER]`: releases the images that IMAGE_<SERVICE> name, and the functions as they are
+ * `npm run release -- ENVIRONMENT [FOLDER]`: releases the images that IMAGES names, and the functions as they are
  * synthesized, by CodeDeploy; leaves in the folder what it did, of a preview where it is reached, and on the versions the
  * commit that COMMIT names.
  * `npm run release -- ENVIRONMENT --back FOLDER`: brings back what was before that.

@@ -17,8 +17,8 @@ const LAST_CHARACTERS = 4000;
 
 /**
  * `npm run trial -- ENVIRONMENT REGION [FOLDER]`: deploys an environment under a name of the trial's own in a region,
- * releases in it the images that IMAGE_<SERVICE> name, runs the acceptance tests, and takes all of it away again,
- * whatever happened. Leaves what came of it in `FOLDER/REGION.json`, and ends with 0: the report of all regions fails.
+ * releases in it the images that IMAGES names, runs the acceptance tests, and takes all of it away again, whatever
+ * happened. Leaves what came of it in `FOLDER/REGION.json`, and ends with 0: the report of all regions fails.
  */
 runCommand(async () => {
   const [of, region, folder = "trial", ...others] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { EnvironmentSettings, Settings } from "../../settings";
-import { imageVariable, type Releases } from "../../shared/releases";
+import { IMAGES_VARIABLE, type Releases } from "../../shared/releases";
 import { Repository } from "../images/repository";
 import { howToDeploy } from "../pipeline/environment";
 import { UserError } from "../project";
@@ -79,31 +79,34 @@ export function readCommit({ COMMIT: commit }: NodeJS.ProcessEnv): string | unde
 /**
  * The images that services are released with, by the services' names.
  *
- * @param variables where IMAGE_<SERVICE> name them
+ * @param variables where IMAGES names them
  * @param environment that they are released in: those of previews are in repositories of their own
- * @throws UserError that tells all that are missing, or are not of the service's own repository by their digests
+ * @throws UserError that tells all that are missing, or are of none of the services' own repositories by their digests
  */
 export function readImages(
   settings: Settings,
   services: readonly string[],
-  variables: NodeJS.ProcessEnv,
+  { [IMAGES_VARIABLE]: given = "" }: NodeJS.ProcessEnv,
   environment: Pick<EnvironmentSettings, "preview"> = {},
 ): Readonly<Record<string, string>> {
   const problems: string[] = [];
-  const images = services.map((service) => {
-    const variable = imageVariable(service);
-    const image = variables[variable] ?? "";
-    const { uri } = new Repository(settings, service, environment);
-    const [repository, digest, ...more] = image.split("@");
-    if (repository !== uri || !/^sha256:[0-9a-f]{64}$/.test(digest ?? "") || more.length)
-      problems.push(
-        `${variable} is ${image ? JSON.stringify(image) : "not set"}: it names the image of ${service}, as ${uri}@sha256:…`,
-      );
-    return [service, image] as const;
-  });
+  const images = new Map<string, string>();
+  const repositories = new Map(
+    services.map((service) => [new Repository(settings, service, environment).uri, service]),
+  );
+  for (const image of given.split(/\s+/).filter(Boolean)) {
+    const [, uri = "", digest] = /^([^@]+)@(sha256:[0-9a-f]{64})$/.exec(image) ?? [];
+    const service = repositories.get(uri);
+    if (!service || !digest)
+      problems.push(`${JSON.stringify(image)} names no image of these services by its digest`);
+    else if (images.has(service)) problems.push(`${service} has two images: one can be released`);
+    else images.set(service, image);
+  }
+  for (const [uri, service] of repositories)
+    if (!images.has(service)) problems.push(`the image of ${service} is missing: ${uri}@sha256:…`);
   if (problems.length)
     throw new UserError(
-      `${problems.join("\n")}\nNothing was released. npm run image -- SERVICE builds an image and leaves that name in the folder image.`,
+      `${IMAGES_VARIABLE} is ${given ? "not what is to be released" : "not set"}: it names the image of each service, with spaces between.\n${problems.map((problem) => `  ${problem}\n`).join("")}Nothing was released. npm run image -- SERVICE builds an image and leaves that name in the folder image.`,
     );
   return Object.fromEntries(images);
 }

@@ -64,7 +64,7 @@ const within = (env: Record<string, string> = {}) => ({
     AWS_ENDPOINT_URL: endpoint,
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",
-    IMAGE_WEB: IMAGE,
+    IMAGES: IMAGE,
     SLIPWAY_RELEASE_SECONDS: "0.001",
     ...env,
   },
@@ -93,17 +93,17 @@ test("releases all with the environment's role in its region, and brings all bac
   const record = JSON.parse(readFileSync(join(cwd, "release/releases.json"), "utf8"));
   expect(record.services.web).toMatchObject({ before: OLD_TASK, after: NEW_TASK, done: "released" });
 
-  const stands = await run(["dev", "--stands", "release"], { IMAGE_WEB: "" });
+  const stands = await run(["dev", "--stands", "release"], { IMAGES: "" });
   expect({ exitCode: stands.exitCode, stderr: stands.stderr }).toEqual({ exitCode: 0, stderr: "" });
 
   // It takes no image.
-  const back = await run(["dev", "--back", "release"], { IMAGE_WEB: "" });
+  const back = await run(["dev", "--back", "release"], { IMAGES: "" });
   expect({ exitCode: back.exitCode, stderr: back.stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(back.stdout).toMatch(/dev is as it was before the release\.$/);
   expect([aws.service, aws.alias]).toEqual([OLD_TASK, "1"]);
 
   // Tests of the old version would say nothing of the new one.
-  const gone = await run(["dev", "--stands", "release"], { IMAGE_WEB: "" });
+  const gone = await run(["dev", "--stands", "release"], { IMAGES: "" });
   expect({ exitCode: gone.exitCode, stderr: gone.stderr }).toEqual({
     exitCode: 1,
     stderr: expect.stringMatching(/^web and hello of dev run what was there before this release/),
@@ -115,7 +115,7 @@ describe("of a preview", () => {
   const addresses = async (outputs: Record<string, string>) => {
     synthesized(NAME);
     putsOut({ releases: RELEASES, ...outputs });
-    const { exitCode, stderr } = await run([NAME], { IMAGE_WEB: IMAGE.replace("/web", "/preview/web") });
+    const { exitCode, stderr } = await run([NAME], { IMAGES: IMAGE.replace("/web", "/preview/web") });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
     const script = '. release/addresses.sh; printf %s "$PREVIEW_ADDRESSES"';
     return execFileSync("/bin/sh", ["-c", script], { cwd, encoding: "utf8" });
@@ -159,7 +159,7 @@ describe("of a preview", () => {
     synthesized(NAME);
     putsOut({ releases: RELEASES });
     aws.service = "";
-    const { exitCode, stdout } = await run([NAME], { IMAGE_WEB: IMAGE.replace("/web", "/preview/web") });
+    const { exitCode, stdout } = await run([NAME], { IMAGES: IMAGE.replace("/web", "/preview/web") });
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(/no service web in the cluster hello-dev\. Its pipeline deploys it: push again\./);
   });
@@ -227,7 +227,9 @@ describe("fails with words for people, and changes nothing, when", () => {
   });
 
   test("an image is no digest of the service's own repository", async () => {
-    expect(await failure(["dev"], { IMAGE_WEB: IMAGE.replace(/@.*/, ":latest") })).toMatch(/^IMAGE_WEB is "/);
+    expect(await failure(["dev"], { IMAGES: IMAGE.replace(/@.*/, ":latest") })).toMatch(
+      /^IMAGES is not what is to be released/,
+    );
   });
 
   test("the commit is none", async () => {

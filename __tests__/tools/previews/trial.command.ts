@@ -21,7 +21,7 @@ beforeEach(() => {
     `#!/bin/sh
 shift 2
 command=$1
-echo "$* ($SLIPWAY_PREVIEW $SLIPWAY_REGION $PLAN_SHA256 $IMAGE_WEB)" >> ${bin}/asked
+echo "$* ($SLIPWAY_PREVIEW $SLIPWAY_REGION $PLAN_SHA256 $IMAGES)" >> ${bin}/asked
 if [ -f ${bin}/$command.waits ]; then trap 'exit 1' TERM; while :; do sleep 0.1; done; fi
 if [ -f ${bin}/$command.fails ]; then cat ${bin}/$command.fails >&2; exit 1; fi
 if [ $command = plan ]; then mkdir -p "$4"; echo "export PLAN_SHA256='${HASH}'" > "$4/variables.sh"; fi
@@ -44,7 +44,7 @@ const within = () => ({
     PATH: `${bin}${delimiter}${process.env.PATH}`,
     TRIAL_EXECUTION: EXECUTION,
     CODEBUILD_BUILD_ID: "hello-main-trial:0a1b",
-    IMAGE_WEB: "image",
+    IMAGES: "image",
   },
 });
 const trial = () => runTool(TRIAL, ["dev", "us-east-1"], within());

@@ -70,39 +70,53 @@ describe("images", () => {
     settings = await exampleSettings();
   });
 
-  test("are named by variables of their services", () => {
-    expect(readImages(settings, ["web"], { IMAGE_WEB: IMAGE })).toEqual({ web: IMAGE });
+  test("are named by a variable, each of its service's repository", () => {
+    expect(readImages(settings, ["web"], { IMAGES: IMAGE })).toEqual({ web: IMAGE });
+    const api = IMAGE.replace("hello/web", "hello/the-api");
+    expect(readImages(settings, ["web", "the-api"], { IMAGES: `${api}  ${IMAGE}\n` })).toEqual({
+      web: IMAGE,
+      "the-api": api,
+    });
+    expect(readImages(settings, [], {})).toEqual({});
   });
 
   test.each([
-    ["nothing", undefined],
     ["a tag", IMAGE.replace(/@.*/, ":latest")],
     ["a tag and a digest", IMAGE.replace("@", ":latest@")],
     ["half a digest", IMAGE.slice(0, -1)],
-    ["more than a digest", `${IMAGE}\n`],
+    ["more than a digest", `${IMAGE}0`],
     ["two digests", `${IMAGE}@sha256:${"b".repeat(64)}`],
     ["another's repository", IMAGE.replace("hello/web", "hello/api")],
     ["another account's", IMAGE.replace("111111111111", "999999999999")],
     ["another registry's", IMAGE.replace(/^[^/]+/, "docker.io")],
-  ])("are refused where the variable is %s", (_, image) => {
-    expect(() => readImages(settings, ["web"], { IMAGE_WEB: image })).toThrow(
-      /^IMAGE_WEB is .*: it names the image of web, as 111111111111\.dkr\.ecr\.eu-west-1\.amazonaws\.com\/hello\/web@sha256:…\nNothing was released\./,
+  ])("are refused where the variable holds %s", (_, image) => {
+    for (const given of [image, `${IMAGE} ${image}`])
+      expect(() => readImages(settings, ["web"], { IMAGES: given })).toThrow(
+        `IMAGES is not what is to be released: it names the image of each service, with spaces between.\n  ${JSON.stringify(image)} names no image of these services by its digest\n`,
+      );
+  });
+
+  test("are refused where one service has two", () => {
+    const other = IMAGE.replace(/a{64}$/, "b".repeat(64));
+    expect(() => readImages(settings, ["web"], { IMAGES: `${IMAGE} ${other}` })).toThrow(
+      /\n {2}web has two images: one can be released\nNothing was released\./,
     );
   });
 
   test("of a preview are in the repository of previews, and those of environments are none of its", () => {
     const ofPreviews = IMAGE.replace("hello/web", "hello/preview/web");
     const preview = { of: "dev", slug: "login-3f9a2c" };
-    expect(readImages(settings, ["web"], { IMAGE_WEB: ofPreviews }, { preview })).toEqual({
-      web: ofPreviews,
-    });
-    expect(() => readImages(settings, ["web"], { IMAGE_WEB: IMAGE }, { preview })).toThrow(/^IMAGE_WEB is /);
-    expect(() => readImages(settings, ["web"], { IMAGE_WEB: ofPreviews })).toThrow(/^IMAGE_WEB is /);
+    expect(readImages(settings, ["web"], { IMAGES: ofPreviews }, { preview })).toEqual({ web: ofPreviews });
+    expect(() => readImages(settings, ["web"], { IMAGES: IMAGE }, { preview })).toThrow(
+      /^IMAGES is not what/,
+    );
+    expect(() => readImages(settings, ["web"], { IMAGES: ofPreviews })).toThrow(/^IMAGES is not what/);
   });
 
   test("that are missing are all told at once", () => {
+    const registry = "111111111111.dkr.ecr.eu-west-1.amazonaws.com";
     expect(() => readImages(settings, ["web", "the-api"], {})).toThrow(
-      /IMAGE_WEB is not set.*\nIMAGE_THE_API is not set/,
+      `IMAGES is not set: it names the image of each service, with spaces between.\n  the image of web is missing: ${registry}/hello/web@sha256:…\n  the image of the-api is missing: ${registry}/hello/the-api@sha256:…\nNothing was released.`,
     );
   });
 });
