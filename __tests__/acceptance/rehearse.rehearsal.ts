@@ -7,13 +7,13 @@ import { rehearsedProject } from "../support/rehearsed-project";
 
 jest.setTimeout(15 * 60_000);
 
-/** One environment, which asks: all that a rehearsal does, in the least time. */
+/** One environment, which asks, and two services: all that a rehearsal does, in the least time. */
 const SETTINGS = `
 project = "hello"
 region  = "eu-west-1"
 account = "111111111111"
 git     = { provider = "github-token", repository = "acme/hello" }
-services     = { web = { port = 8080 } }
+services     = { web = { port = 8080, paths = ["/*"] }, the-api = { port = 8080, paths = ["/api/*"] } }
 functions    = { hello = {} }
 environments = { prod = { account = "333333333333", nat = "single", firewall = false, bake_minutes = 0 } }
 pipelines    = { main = { branch = "main", deploy = [["prod"]] } }
@@ -102,7 +102,9 @@ test("one approval leads from the source to a production that is verified, and n
     record: {
       succeeded: true,
       executions: [{ status: "Succeeded" }],
-      deployed: { prod: { "service web": expect.stringMatching(/^http/) } },
+      deployed: {
+        prod: { "service web": expect.stringMatching(/^http/), "service the-api": expect.any(String) },
+      },
     },
   });
   // People hear of it as they would on AWS: by the function, the queue and the topic that were deployed.
@@ -113,6 +115,6 @@ test("one approval leads from the source to a production that is verified, and n
     expect.stringMatching(/^team@example\.com: hello\/main released to prod/),
   ]);
   expect(result.said.match(/approve-prod: approved/g)).toHaveLength(1);
-  expect(result.said).toMatch(/web: AllowTraffic 100 %/);
+  for (const service of ["web", "the-api"]) expect(result.said).toContain(`${service}: AllowTraffic 100 %`);
   expect(statusOf(result, "Verify")).toBe("Succeeded");
 });
