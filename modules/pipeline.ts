@@ -40,9 +40,6 @@ export interface ApprovalStep {
   readonly link: string;
 }
 
-/** A variable that a build exports, for a later step. */
-export const variableOf = (step: Pick<BuildStep, "name">, variable: string) => `#{${step.name}.${variable}}`;
-
 /** A stage: its steps run side by side. */
 export interface Stage {
   readonly name: string;

@@ -1,5 +1,5 @@
 import type { Check } from "../shared/checks";
-import { IMAGE_VARIABLES, imageName } from "../shared/names";
+import { imageOf } from "../shared/names";
 import { matchesBranch, type PreviewRule, PULL_REQUESTS } from "../shared/previews";
 import { overlap } from "./cidr";
 import { isMap } from "./hcl";
@@ -200,7 +200,7 @@ const MOST_OF_IMAGES = 700;
 
 /** A release is told each image as the variable of the action that builds it. */
 function checkImages(services: readonly string[], problems: Problems): void {
-  const size = services.map((name) => `#{${imageName(name)}.${IMAGE_VARIABLES[0]}} `).join("").length;
+  const size = services.map((name) => `${imageOf(name)} `).join("").length;
   if (size <= MOST_OF_IMAGES) return;
   problems.add(["services"], {
     given: `${services.length} services`,

@@ -147,8 +147,15 @@ export const IMAGE_ARTIFACT = {
 } as const;
 export const IMAGE_VARIABLES = ["IMAGE_URI"] as const;
 
+/** How a pipeline's later action refers to a variable of an action before it, or of a namespace. */
+export const variableOf = (action: { readonly name: string }, variable: string) =>
+  `#{${action.name}.${variable}}`;
+
 /** The action that builds a service's image. */
 export const imageName = (service: string) => `image-${service}`;
+
+/** What stands in a pipeline for a service's image, by its digest: the action that builds it tells. */
+export const imageOf = (service: string) => variableOf({ name: imageName(service) }, IMAGE_VARIABLES[0]);
 
 /** The action that releases in an environment. */
 export const releaseName = (environment: string) => `release-${environment}`;

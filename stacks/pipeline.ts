@@ -6,7 +6,7 @@ import { capRoles } from "../modules/iam";
 import { ImageRepository } from "../modules/image-repository";
 import { type IKey, Key } from "../modules/key";
 import { physicalName } from "../modules/naming";
-import { type ApprovalStep, type BuildStep, Pipeline, type Stage, variableOf } from "../modules/pipeline";
+import { type ApprovalStep, type BuildStep, Pipeline, type Stage } from "../modules/pipeline";
 import { type Deployment, SlipwayStack } from "../modules/slipway-stack";
 import { Source } from "../modules/source";
 import { StateBucket } from "../modules/state-bucket";
@@ -30,6 +30,7 @@ import {
   IMAGE_VARIABLES,
   INSTALL,
   imageName,
+  imageOf,
   ON_SYNTHESIZED,
   PLAN_ARTIFACT,
   PLAN_VARIABLES,
@@ -43,6 +44,7 @@ import {
   stacksUpdatedBy,
   UPDATE_ACTION,
   UPDATED_FOR,
+  variableOf,
   verifyName,
   verifyRoleArn,
 } from "../shared/names";
@@ -493,9 +495,7 @@ const COMMIT = variableOf({ name: "Source" }, "CommitId");
 
 /** Tells a release what it is of: the images that the execution has built, and the commit. */
 function released({ services }: EnvironmentSettings): Readonly<Record<string, string>> {
-  const images = Object.keys(services).map((service) =>
-    variableOf({ name: imageName(service) }, IMAGE_VARIABLES[0]),
-  );
+  const images = Object.keys(services).map(imageOf);
   return { ...(images.length && { [IMAGES_VARIABLE]: images.join(" ") }), COMMIT };
 }
 

@@ -172,7 +172,7 @@ test("tells each release of as many images as settings may name services, in tri
       const { configuration } = actions.find((action) => action.name === name)!;
       const variables = JSON.parse(configuration.EnvironmentVariables!) as { name: string; value: string }[];
       const { value } = variables.find((variable) => variable.name === "IMAGES")!;
-      expect(value).toBe(names.map((name) => `#{image-${name}.IMAGE_URI}`).join(" "));
+      expect(value).toBe(names.map((service) => `#{image-${service}.IMAGE_URI}`).join(" "));
       expect(configuration.EnvironmentVariables!.length).toBeLessThanOrEqual(1000);
     }
   }
