@@ -1,19 +1,15 @@
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { temporaryProject } from "../../support/project";
 import { exampleText } from "../../support/settings";
 import { runTool } from "../../support/tools";
 
 /** Plans settings, as a pull request's build does. */
 async function plan(settings: string | undefined, ...args: string[]) {
-  const cwd = mkdtempSync(join(tmpdir(), "slipway-plans-"));
-  if (settings !== undefined) writeFileSync(join(cwd, "terraform.tfvars"), settings);
-  writeFileSync(join(cwd, "package.json"), '{"name": "slipway"}');
-  const run = await runTool("tools/review/plans.ts", args, {
-    cwd,
-    env: { PATH: process.env.PATH, HOME: cwd },
-  });
-  return { ...run, cwd, failure: join(cwd, "plans/synth.txt") };
+  const cwd = temporaryProject(settings);
+  if (settings === undefined) rmSync(join(cwd, "terraform.tfvars"));
+  const env = { PATH: process.env.PATH, HOME: cwd };
+  return { ...(await runTool("tools/review/plans.ts", args, { cwd, env })), cwd };
 }
 
 test.each([
@@ -21,9 +17,9 @@ test.each([
   ["are no settings", "project = {", "terraform.tfvars"],
   ["are not there", undefined, "terraform.tfvars"],
 ])("settings that %s are handed over as why nothing is planned, in their own words", async (_, settings, words) => {
-  const { exitCode, stderr, failure } = await plan(settings, "plans");
+  const { exitCode, stderr, cwd } = await plan(settings, "plans");
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-  const said = readFileSync(failure, "utf8");
+  const said = readFileSync(join(cwd, "plans/synth.txt"), "utf8");
   expect(said).toContain(words);
   expect(said).not.toMatch(/\n\s+at /);
 });
