@@ -4,8 +4,9 @@ import * as codebuildSdk from "@aws-sdk/client-codebuild";
 import { autoscalingTags } from "../../tools/local-aws/services/autoscaling-tags";
 import { codeconnections } from "../../tools/local-aws/services/codeconnections";
 import { AwsCli } from "../support/aws-cli";
+import { region } from "../support/local-aws";
 import { problemsOfSample } from "../support/sdk-models";
-import { appSpec, BUILD, CAPITAL_TAG, ContractWorld, GREETING, pipeline, ROLE, region, until } from "./world";
+import { appSpec, BUILD, CAPITAL_TAG, ContractWorld, GREETING, pipeline, ROLE, until } from "./world";
 
 jest.setTimeout(90_000);
 

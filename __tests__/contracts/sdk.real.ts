@@ -10,6 +10,7 @@ import { codedeploy as codedeployService } from "../../tools/local-aws/services/
 import { codepipeline as codepipelineService } from "../../tools/local-aws/services/codepipeline";
 import type { Service } from "../../tools/local-aws/services/service";
 import { EmulatedTime } from "../../tools/local-aws/time";
+import { region } from "../support/local-aws";
 import { enumerationsOf, modelledErrors, oddInputs, operationModel, problemsOf } from "../support/sdk-models";
 import {
   type Answer,
@@ -20,7 +21,6 @@ import {
   GREETING,
   pipeline,
   ROLE,
-  region,
   TAG,
   until,
 } from "./world";

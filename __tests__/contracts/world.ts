@@ -1,19 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import * as codebuildSdk from "@aws-sdk/client-codebuild";
 import { CodeDeployClient } from "@aws-sdk/client-codedeploy";
 import * as codepipelineSdk from "@aws-sdk/client-codepipeline";
 import * as lambdaSdk from "@aws-sdk/client-lambda";
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { S3Client } from "@aws-sdk/client-s3";
 import { zipSync } from "fflate";
 import { handInSource, type LocalAws, startLocalAws } from "../../tools/local-aws";
 import { ask } from "../../tools/local-aws/functions/client";
+import { LocalClients, region } from "../support/local-aws";
 import { motoServer } from "../support/moto";
+import { untilFound } from "../tools/local-aws/until";
 
 export const BUILD = "111111111111";
-export const region = "eu-west-1";
 export const ROLE = `arn:aws:iam::${BUILD}:role/contract`;
 export const TAG = { key: "team", value: "web" };
 export const CAPITAL_TAG = { Key: "team", Value: "web" };
@@ -26,13 +26,9 @@ export interface Answer {
   readonly body: string;
 }
 
-export async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    await pause(20);
-  }
-}
+/** As long as a test may take. */
+export const until = <T>(look: () => Promise<T | undefined | false>) =>
+  untilFound(look, { tries: Number.POSITIVE_INFINITY, milliseconds: 20 });
 
 const spec = (...commands: string[]) =>
   JSON.stringify({
@@ -128,16 +124,14 @@ export class ContractWorld {
   readonly codebuild: codebuildSdk.CodeBuildClient;
   readonly codedeploy: CodeDeployClient;
   readonly lambda: lambdaSdk.LambdaClient;
-  private readonly s3: S3Client;
+  private readonly clients: LocalClients;
 
   private constructor(private readonly aws: LocalAws) {
-    const credentials = { accessKeyId: "local", secretAccessKey: "local" };
-    const config = { endpoint: aws.endpoint, region, credentials };
-    this.s3 = new S3Client({ ...config, forcePathStyle: true });
-    this.codepipeline = new codepipelineSdk.CodePipelineClient(config);
-    this.codebuild = new codebuildSdk.CodeBuildClient(config);
-    this.codedeploy = new CodeDeployClient(config);
-    this.lambda = new lambdaSdk.LambdaClient(config);
+    this.clients = new LocalClients(aws.endpoint);
+    this.codepipeline = this.clients.of(codepipelineSdk.CodePipelineClient);
+    this.codebuild = this.clients.of(codebuildSdk.CodeBuildClient);
+    this.codedeploy = this.clients.of(CodeDeployClient);
+    this.lambda = this.clients.of(lambdaSdk.LambdaClient);
   }
 
   /** One that is empty yet. */
@@ -149,8 +143,7 @@ export class ContractWorld {
   }
 
   async stop(): Promise<void> {
-    for (const client of [this.s3, this.codepipeline, this.codebuild, this.codedeploy, this.lambda])
-      client.destroy();
+    this.clients.destroy();
     await this.aws.stop();
     rmSync(this.folder, { recursive: true });
   }
@@ -161,9 +154,7 @@ export class ContractWorld {
 
   /** Makes a pipeline, which begins to run, projects of builds, and a function. */
   async fill(): Promise<void> {
-    await this.s3.send(
-      new CreateBucketCommand({ Bucket: BUCKET, CreateBucketConfiguration: { LocationConstraint: region } }),
-    );
+    await this.clients.createBucket(BUCKET);
     // moto wants to see the role of a function.
     const body = new URLSearchParams({
       Action: "CreateRole",
@@ -174,7 +165,7 @@ export class ContractWorld {
     expect((await ask(this.caller(), "iam", "/", { method: "POST", body })).ok).toBe(true);
     writeFileSync(join(this.folder, "hello.txt"), "hello");
     await handInSource({
-      s3: this.s3,
+      s3: this.clients.of(S3Client),
       repository: "acme/app",
       branch: "main",
       folder: this.folder,

@@ -18,6 +18,7 @@ import {
   StopPipelineExecutionCommand,
   UpdatePipelineCommand,
 } from "@aws-sdk/client-codepipeline";
+import { untilFound } from "./until";
 import { Bed, BUILD } from "./upstream";
 
 let bed: Bed;
@@ -124,14 +125,8 @@ const read = async (pipelineExecutionId: string) =>
   (await client.send(new GetPipelineExecutionCommand({ pipelineName: "main", pipelineExecutionId })))
     .pipelineExecution!;
 
-async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
-  for (let tries = 0; tries < 400; tries++) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error("It never came.");
-}
+const until = <T>(look: () => Promise<T | undefined | false>) =>
+  untilFound(look, { tries: 400, milliseconds: 10 });
 
 /** The approval's action, once it waits. */
 const waiting = () =>

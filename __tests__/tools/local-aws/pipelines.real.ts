@@ -19,6 +19,7 @@ import { unzipSync } from "fflate";
 import { handInSource, type LocalAws, SOURCES_BUCKET, startLocalAws } from "../../../tools/local-aws";
 import { packedFiles, writeZip } from "../../../tools/local-aws/builds/zip";
 import { motoServer } from "../../support/moto";
+import { untilFound } from "./until";
 
 jest.setTimeout(3 * 60_000);
 
@@ -195,15 +196,6 @@ async function create(name: string, declaration = pipeline(name)): Promise<void>
   await handIn(name);
 }
 
-async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
-  for (let tries = 0; tries < 600; tries++) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error("It never came.");
-}
-
 const start = async (name: string) =>
   (await codepipeline.send(new StartPipelineExecutionCommand({ name }))).pipelineExecutionId ?? "";
 const stages = async (name: string) =>
@@ -216,7 +208,9 @@ const actions = async (pipelineName: string, pipelineExecutionId: string) =>
   ).actionExecutionDetails ?? [];
 
 async function decide(name: string, status: "Approved" | "Rejected"): Promise<void> {
-  const token = await until(async () => (await stages(name))[2]?.actionStates?.[0]?.latestExecution?.token);
+  const token = await untilFound(
+    async () => (await stages(name))[2]?.actionStates?.[0]?.latestExecution?.token,
+  );
   await codepipeline.send(
     new PutApprovalResultCommand({
       pipelineName: name,
@@ -230,7 +224,7 @@ async function decide(name: string, status: "Approved" | "Rejected"): Promise<vo
 
 /** How an execution ended, and why. */
 const ended = (pipelineName: string, pipelineExecutionId: string) =>
-  until(async () => {
+  untilFound(async () => {
     const command = new GetPipelineExecutionCommand({ pipelineName, pipelineExecutionId });
     const { pipelineExecution: found } = await codepipeline.send(command);
     const ends = !["InProgress", "Stopping"].includes(found?.status ?? "");
@@ -301,11 +295,11 @@ test("of executions that wait the newest stays", async () => {
   await create("superseded");
   await start("superseded");
   // Or the one that its creation started, where the source was there in time.
-  const { pipelineExecutionId: first = "" } = await until(
+  const { pipelineExecutionId: first = "" } = await untilFound(
     async () => (await stages("superseded"))[2]?.latestExecution,
   );
   const second = await start("superseded");
-  await until(async () => (await stages("superseded"))[2]?.inboundExecution);
+  await untilFound(async () => (await stages("superseded"))[2]?.inboundExecution);
   const third = await start("superseded");
   expect(await ended("superseded", second)).toEqual(["Superseded", undefined]);
   await decide("superseded", "Rejected");
@@ -321,7 +315,7 @@ async function startSlow(name: string): Promise<string> {
   await create(name, { ...rest, stages: slow });
   rmSync(SLOW, { force: true });
   const id = await start(name);
-  await until(async () => {
+  await untilFound(async () => {
     try {
       return readFileSync(SLOW) && true;
     } catch {
@@ -346,7 +340,7 @@ test("an execution that is stopped lets its build come to its end; one that is a
     ["Fetch", "Succeeded"],
   ]);
   const other = await start("stopped");
-  await until(async () => (await statuses(other)).length === 2);
+  await untilFound(async () => (await statuses(other)).length === 2);
   await stop(other, true);
   expect([await ended("stopped", other), (await statuses(other))[0]]).toEqual([
     ["Stopped", undefined],

@@ -8,6 +8,19 @@ export async function until(condition: () => unknown): Promise<void> {
   }
 }
 
+/** Looks until there is something. @returns it */
+export async function untilFound<T>(
+  look: () => Promise<T | undefined | false>,
+  { tries = 600, milliseconds = 100 } = {},
+): Promise<T> {
+  for (let left = tries; left > 0; left--) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  }
+  throw new Error("It never came.");
+}
+
 export function lives(pid: number): boolean {
   try {
     process.kill(pid, 0);
