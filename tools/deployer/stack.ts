@@ -30,7 +30,16 @@ const outputsSchema = z.record(
   z.string(),
   z.object({ sensitive: z.boolean().default(false), value: z.unknown() }),
 );
-const stateSchema = z.object({ version: z.literal(4), outputs: outputsSchema });
+const version = z.literal(4);
+const stateSchema = z.object({ version, outputs: outputsSchema });
+const resourceSchema = z.object({
+  mode: z.enum(["managed", "data"]),
+  module: z.string().optional(),
+  type: z.string(),
+  name: z.string(),
+  instances: z.array(z.object({ index_key: z.union([z.string(), z.number()]).optional() })),
+});
+const resourcesSchema = z.object({ version, resources: z.array(resourceSchema) });
 
 /** The saved plan in the stack's folder, where no other file is asked for. */
 export const SAVED_PLAN = "slipway.tfplan";
@@ -159,10 +168,8 @@ export class Stack {
 
   /** What the stack's last deploy put out: its state says, and where that is not to be had, Terraform does, or why it cannot. */
   async outputs(): Promise<StackOutputs> {
-    // Most commands never ask, and need no client of S3.
-    const { readState } = await import("./state");
-    const state = stateSchema.safeParse(await readState(this.folder));
-    if (state.success) return { values: valuesOf(state.data.outputs) };
+    const state = await this.inState(stateSchema);
+    if (state) return { values: valuesOf(state.outputs) };
     const init = await this.initialize();
     if (init.exitCode !== 0) return { failure: wordsOf(init) };
     const output = await this.terraform("output", ["-json"]);
@@ -172,10 +179,19 @@ export class Stack {
 
   /** Addresses of what its state holds, data sources too. @throws UserError where it cannot be read */
   async resources(): Promise<string[]> {
+    const state = await this.inState(resourcesSchema);
+    if (state) return state.resources.flatMap(addressesOf);
     const init = await this.initialize();
     const list = init.exitCode === 0 ? await this.terraform("state list", []) : init;
     if (list.exitCode !== 0) throw new UserError(`What ${this.name} holds cannot be read.\n${wordsOf(list)}`);
     return list.stdout.split("\n").filter(Boolean);
+  }
+
+  /** What its state says, where it has this form. */
+  private async inState<T>(schema: z.ZodType<T>): Promise<T | undefined> {
+    // Most commands never ask, and need no client of S3.
+    const { readState } = await import("./state");
+    return schema.safeParse(await readState(this.folder, this.options.env)).data;
   }
 
   private async terraform(
@@ -199,6 +215,14 @@ export class Stack {
 function valuesOf(outputs: z.infer<typeof outputsSchema>): Record<string, unknown> {
   const told = Object.entries(outputs).filter(([, { sensitive }]) => !sensitive);
   return Object.fromEntries(told.map(([name, { value }]) => [name, value]));
+}
+
+/** As Terraform lists them. */
+function addressesOf({ mode, module, type, name, instances }: z.infer<typeof resourceSchema>): string[] {
+  const address = [module, mode === "data" && mode, type, name].filter(Boolean).join(".");
+  return instances.map(({ index_key: key }) =>
+    key === undefined ? address : `${address}[${JSON.stringify(key)}]`,
+  );
 }
 
 const APPLY = ["-input=false", `-lock-timeout=${LOCK_TIMEOUT}`];

@@ -13,16 +13,20 @@ export function backendOf(stack: string): Readonly<Record<string, unknown>> {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")).terraform?.backend ?? {}) : {};
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * A stack's state, from its bucket, without Terraform.
  *
+ * @param env what commands on the stack get beside this process's environment: nothing of the caller's own AWS is asked then
  * @returns undefined where there is none, it lies in no bucket, or it cannot be read: Terraform tells which
  */
-export async function readState(stack: string): Promise<unknown> {
+export async function readState(stack: string, env?: Environment): Promise<unknown> {
   const backend = s3Schema.safeParse(backendOf(stack).s3);
-  if (!backend.success || !isDefaultWorkspace(stack)) return undefined;
+  if (!backend.success || !isDefaultWorkspace(stack, { ...process.env, ...env })) return undefined;
   const { bucket: Bucket, key: Key, region } = backend.data;
-  const s3 = new S3Client({ region, forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined });
+  const endpoint = (env ?? process.env).AWS_ENDPOINT_URL;
+  const s3 = new S3Client({ region, forcePathStyle: endpoint !== undefined, ...(env && within(env)) });
   try {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
     return JSON.parse((await Body?.transformToString()) ?? "");
@@ -31,6 +35,15 @@ export async function readState(stack: string): Promise<unknown> {
   } finally {
     s3.destroy();
   }
+}
+
+/** The SDK by itself knows this process's environment alone. */
+function within(env: Environment) {
+  const { AWS_ACCESS_KEY_ID = "", AWS_SECRET_ACCESS_KEY = "", AWS_SESSION_TOKEN: sessionToken } = env;
+  return {
+    endpoint: env.AWS_ENDPOINT_URL,
+    credentials: { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY, sessionToken },
+  };
 }
 
 /** By what Terraform tells a state from another, and from what it was before: a state that is not stored has no lineage. */
@@ -59,8 +72,7 @@ function stateIn(plan: string): unknown {
 }
 
 /** That of another workspace lies elsewhere. */
-function isDefaultWorkspace(stack: string): boolean {
-  const { TF_WORKSPACE, TF_DATA_DIR } = process.env;
+function isDefaultWorkspace(stack: string, { TF_WORKSPACE, TF_DATA_DIR }: Environment): boolean {
   const file = resolve(stack, TF_DATA_DIR || ".terraform", "environment");
   const name = TF_WORKSPACE || (existsSync(file) && readFileSync(file, "utf8").trim());
   return !name || name === "default";

@@ -68,3 +68,56 @@ test.each<[string, () => void]>([
   terraform.fails("output", "Error: so Terraform says");
   expect(await new Stack(folder).outputs()).toEqual({ failure: "Error: so Terraform says" });
 });
+
+test("are asked for where the stack's commands lead, and never of the caller's own AWS", async () => {
+  const elsewhere = new FakeS3();
+  const env = {
+    AWS_ENDPOINT_URL: await elsewhere.start(),
+    AWS_ACCESS_KEY_ID: "other",
+    AWS_SECRET_ACCESS_KEY: "other",
+    TF_WORKSPACE: undefined,
+  };
+  process.env.TF_WORKSPACE = "the caller's";
+  elsewhere.putState("dev", 1, "of dev", { address: { value: "there", type: "string" } });
+  expect(await new Stack(folder, { env }).outputs()).toEqual({ values: { address: "there" } });
+  elsewhere.objects.clear();
+  terraform.fails("output", "Error: so Terraform says");
+  expect(await new Stack(folder, { env }).outputs()).toEqual({ failure: "Error: so Terraform says" });
+  expect([s3.questions, elsewhere.questions]).toEqual([0, 2]);
+  elsewhere.stop();
+});
+
+describe("resources", () => {
+  test("are those of the state, each instance, without Terraform", async () => {
+    const of = (type: string, name: string, more: object = {}) => ({
+      mode: "managed",
+      type,
+      name,
+      instances: [{}],
+      ...more,
+    });
+    const resources = [
+      of("aws_vpc", "network"),
+      of("aws_subnet", "network", { instances: [{ index_key: 0 }, { index_key: 1 }] }),
+      of("aws_eip", "nat", { module: 'module.zone["a"]', instances: [{ index_key: "x.y" }] }),
+      of("aws_region", "here", { mode: "data" }),
+      of("aws_sqs_queue", "gone", { instances: [] }),
+    ];
+    s3.objects.set("state/dev", JSON.stringify({ version: 4, resources }));
+    expect(await new Stack(folder).resources()).toEqual([
+      "aws_vpc.network",
+      "aws_subnet.network[0]",
+      "aws_subnet.network[1]",
+      'module.zone["a"].aws_eip.nat["x.y"]',
+      "data.aws_region.here",
+    ]);
+    expect(terraform.asked).toEqual([]);
+  });
+
+  test("are those that Terraform lists, or it says why not, where the state is of another format", async () => {
+    s3.objects.set("state/dev", '{"version": 5}');
+    terraform.fails("state", "Error: so Terraform says");
+    await expect(new Stack(folder).resources()).rejects.toThrow("so Terraform says");
+    expect(terraform.asked.map((one) => one.split(": ")[1])).toEqual(["init", "state"]);
+  });
+});
