@@ -11,7 +11,15 @@ export function cpuSeconds(work: () => void): number {
 
 /**
  * How often a property is tried. `npm test` (`jest --ci`) tries it as often as is written, which finds what is rare;
- * the quick loop, which runs all day, and pipelines a fifth as often, each time with other values.
+ * the quick loop, which runs all day, and pipelines one time in twenty-five, each time with other values.
  */
-export const tries = (count: number): number =>
-  process.env.SLIPWAY_TEST_EFFORT === "quick" ? Math.ceil(count / 5) : count;
+export const tries = (count: number): number => shareOf(count, 25);
+
+/**
+ * How large is what was made to be slow, or how many of it there are. `npm test` takes what is written; the quick loop and
+ * pipelines a tenth, which tells what grows without bounds from what grows as it should, but not by how little.
+ */
+export const sized = (count: number): number => shareOf(count, 10);
+
+const shareOf = (count: number, part: number) =>
+  process.env.SLIPWAY_TEST_EFFORT === "quick" ? Math.ceil(count / part) : count;

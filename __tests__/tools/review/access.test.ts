@@ -561,6 +561,7 @@ describe("whatever the policies,", () => {
           .map((one) => ({ ...one, Action: one.Action.map((a) => a.toUpperCase()) }));
         expect(compareStatements(read(all), read(same))).toEqual([]);
       }),
+      { numRuns: tries(100) },
     );
   });
 
@@ -571,6 +572,7 @@ describe("whatever the policies,", () => {
           compareStatements(read(from), read(to)).filter((found) => found.direction === direction).length;
         expect(count(a, b, "widens")).toBe(count(b, a, "narrows"));
       }),
+      { numRuns: tries(100) },
     );
   });
 

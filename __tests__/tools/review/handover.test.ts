@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { strToU8, zipSync } from "fflate";
 import type { PlannedEnvironment } from "../../../tools/review/environments";
 import { readPlans, writePlans } from "../../../tools/review/handover";
+import { tries } from "../../support/effort";
 import { anyText } from "../../support/text";
 
 const archiveOf = (files: Record<string, string>) =>
@@ -19,6 +20,7 @@ test("plans and failures come out as they went in", () => {
       const byName = (all: readonly PlannedEnvironment[]) => new Map(all.map((one) => [one.name, one]));
       expect(byName(read)).toEqual(byName(planned));
     }),
+    { numRuns: tries(100) },
   );
 });
 

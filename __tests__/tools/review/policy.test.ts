@@ -12,7 +12,7 @@ import {
 import { covers, Effort, overlap } from "../../../tools/review/access/patterns";
 import { compareStatements, readPolicy, type Statement } from "../../../tools/review/access/policy";
 import type { JsonObject, Mask } from "../../../tools/review/plan";
-import { cpuSeconds, tries } from "../../support/effort";
+import { cpuSeconds, sized, tries } from "../../support/effort";
 
 type Element = Record<string, unknown>;
 
@@ -383,6 +383,7 @@ describe("whatever the policies, what newly is allowed is told:", () => {
           told("narrows", other, one).map((found) => ({ ...found, direction: "widens" })),
         );
       }),
+      { numRuns: tries(100) },
     );
   });
 });
@@ -744,7 +745,7 @@ describe("whatever the rules,", () => {
 
 describe("nothing takes long,", () => {
   const many = (count: number, of: (index: number) => Element) =>
-    Array.from({ length: count }, (_, index) => of(index));
+    Array.from({ length: sized(count) }, (_, index) => of(index));
   const allow = (more: Element): Element => ({ Effect: "Allow", Action: "s3:Get", Resource: "*", ...more });
   const source = (arn: string) => ({ Condition: { ArnLike: { "aws:SourceArn": arn } } });
 
@@ -800,7 +801,7 @@ describe("nothing takes long,", () => {
 
   test("with many rules", () => {
     const rules = (first: number): Rule[] =>
-      Array.from({ length: 3000 }, (_, index) => ({
+      Array.from({ length: sized(3000) }, (_, index) => ({
         effect: "Allow",
         direction: "ingress",
         protocol: "tcp",
@@ -810,7 +811,7 @@ describe("nothing takes long,", () => {
       }));
     let found: ReturnType<typeof compareRules> = [];
     expect(cpuSeconds(() => (found = compareRules(rules(0), rules(1))))).toBeLessThan(5);
-    expect(found).toHaveLength(6000);
+    expect(found).toHaveLength(sized(6000));
   });
 
   test("and where no effort is left, the answer is the one that tells more", () => {
