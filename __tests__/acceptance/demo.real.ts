@@ -292,16 +292,7 @@ describe("a pipeline", () => {
     ]);
   });
 
-  test("is not started anew a second time: nothing changes any more", async () => {
-    const { exitCode, output: said } = await update(revision);
-    expect({ exitCode, said }).toEqual({
-      exitCode: 0,
-      said: expect.stringMatching(/The pipeline main is as it should be\./),
-    });
-    expect(await executions()).toHaveLength(2);
-  });
-
-  test("is not changed by the form in which the same token is stored", async () => {
+  test("is not started anew a second time: nothing changes any more, in whatever form the same token is stored", async () => {
     const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = env;
     const credentials = { accessKeyId: "local", secretAccessKey: "local" };
     const secrets = new SecretsManagerClient({ endpoint, region, credentials });
@@ -309,7 +300,12 @@ describe("a pipeline", () => {
     const { SecretString = "" } = await secrets.send(new GetSecretValueCommand({ SecretId }));
     const { Token } = JSON.parse(SecretString);
     await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: Token }));
-    expect((await update("nothing")).output).toMatch(/The pipeline main is as it should be\./);
+    const { exitCode, output: said } = await update(revision);
+    expect({ exitCode, said }).toEqual({
+      exitCode: 0,
+      said: expect.stringMatching(/The pipeline main is as it should be\./),
+    });
+    expect(await executions()).toHaveLength(2);
   });
 });
 
