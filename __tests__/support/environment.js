@@ -2,8 +2,8 @@ const { setFlagsFromString } = require("node:v8");
 const vm = require("node:vm");
 const { TestEnvironment } = require("jest-environment-node");
 
-// Most of what tests run, they run too seldom to be worth what V8 takes to optimize it, or to compile it again: by its own
-// measure that is a sixth of their processor time.
+// Most of what tests run, they run too seldom for V8 to win back what it takes to optimize it, or to compile it again: a sixth of
+// their processor time.
 for (const flag of ["--interrupt-budget=600000", "--no-flush-bytecode"]) setFlagsFromString(flag);
 
 /**
