@@ -17,7 +17,7 @@ export interface Printer {
 }
 
 /** A name is cut here, a value there: what is longer nobody compares by eye. */
-const LONGEST_NAME = 240;
+export const LONGEST_NAME = 240;
 const LONGEST_VALUE = 500;
 const MOST_LINES = 400;
 

@@ -1,7 +1,7 @@
 import { type Item, type Layout, layOut, type Section } from "./layout";
 import { markdown } from "./markdown";
 import { codes, plural } from "./phrase";
-import { append, type Printer } from "./printer";
+import { append, LONGEST_NAME, type Printer } from "./printer";
 import type { Review } from "./review";
 import { text } from "./text";
 
@@ -97,12 +97,18 @@ class Page {
   ): boolean {
     const now = this.detail.get(item) ?? "nothing";
     if (now === to) return true;
+    if (!anyway && now === "nothing" && !this.hasRoomForName(item)) return false;
     const more =
       this.itemBytes(item, section, to) - (now === "nothing" ? 0 : this.itemBytes(item, section, now));
     if (!anyway && this.used + more > this.options.limit) return false;
     this.detail.set(item, to);
     this.used += more;
     return true;
+  }
+
+  /** Of many items most have no room, and their names alone tell so: a line is longer, and takes time to be laid out. */
+  private hasRoomForName({ names: [name = ""] }: Item): boolean {
+    return this.used + Math.min(name.length, LONGEST_NAME) <= this.options.limit;
   }
 
   private nameOnly(section: Section): void {
