@@ -1,4 +1,5 @@
 import { compare, reportOf } from "../../../tools/drift/compare";
+import { sized } from "../../support/effort";
 import { change, planText } from "../review/support";
 
 type Resource = ReturnType<typeof change>;
@@ -157,7 +158,7 @@ describe("the report", () => {
   });
 
   test("cuts a review that no mail takes, and has no secret of it", () => {
-    const many = Array.from({ length: 1000 }, (_, index) =>
+    const many = Array.from({ length: sized(3000) }, (_, index) =>
       change("aws_thing", { a: "hunter2-hunter2", b: `${index}` }, null, {
         name: `it${index}`,
         change: { before_sensitive: { a: true } },
