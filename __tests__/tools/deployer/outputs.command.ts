@@ -6,11 +6,13 @@ import { FakeS3 } from "../../support/fake-s3";
 import { FakeTerraform } from "../../support/fake-terraform";
 
 let s3: FakeS3;
+/** Of another account's, at another endpoint. */
+let elsewhere: FakeS3;
 let folder: string;
 let terraform: FakeTerraform;
 const environment = { ...process.env };
 beforeEach(async () => {
-  s3 = new FakeS3();
+  [s3, elsewhere] = [new FakeS3(), new FakeS3()];
   const endpoint = await s3.start();
   folder = mkdtempSync(join(tmpdir(), "slipway-outputs-"));
   terraform = new FakeTerraform(folder);
@@ -24,6 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   s3.stop();
+  elsewhere.stop();
   process.env = { ...environment };
   rmSync(folder, { recursive: true });
 });
@@ -70,7 +73,6 @@ test.each<[string, () => void]>([
 });
 
 test("are asked for where the stack's commands lead, and never of the caller's own AWS", async () => {
-  const elsewhere = new FakeS3();
   const env = {
     AWS_ENDPOINT_URL: await elsewhere.start(),
     AWS_ACCESS_KEY_ID: "other",
@@ -84,7 +86,6 @@ test("are asked for where the stack's commands lead, and never of the caller's o
   terraform.fails("output", "Error: so Terraform says");
   expect(await new Stack(folder, { env }).outputs()).toEqual({ failure: "Error: so Terraform says" });
   expect([s3.questions, elsewhere.questions]).toEqual([0, 2]);
-  elsewhere.stop();
 });
 
 describe("resources", () => {
